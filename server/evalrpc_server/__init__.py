@@ -1,0 +1,1 @@
+"""evalrpc server: runs LLM experiments as a service and records them in Langfuse."""

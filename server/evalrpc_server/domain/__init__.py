@@ -1,0 +1,1 @@
+"""The vocabulary of evalrpc as plain typed values: no I/O, no gRPC, no HTTP, no SQL."""

@@ -1,0 +1,36 @@
+"""Evaluations: what evaluators say of an item or of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from evalrpc_server.domain.documents import Document
+from evalrpc_server.domain.errors import Error
+
+Value = float | bool | str
+"""A number, a boolean, or a label."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """One judgement. Exactly one of `value`, `unscored` and `error` is set: an error is never a 0.
+
+    Attributes:
+        name: what is judged, as shown in Langfuse.
+        evaluator: who judged, `name@version`.
+        value: a number (always float), a boolean, or a label.
+        unscored: why there is no value although nothing failed.
+        error: why the evaluator failed.
+        comment: an explanation for people.
+        metadata: a JSON document about the judgement.
+        config_id: the Langfuse score config that the value follows.
+    """
+
+    name: str
+    evaluator: str = ""
+    value: Value | None = None
+    unscored: str | None = None
+    error: Error | None = None
+    comment: str = ""
+    metadata: Document | None = None
+    config_id: str = ""

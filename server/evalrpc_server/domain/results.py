@@ -1,0 +1,94 @@
+"""Results: what came of one trial of one item."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from evalrpc_server.domain.documents import Document
+from evalrpc_server.domain.errors import Error
+from evalrpc_server.domain.evaluations import Evaluation
+from evalrpc_server.domain.items import Item
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """A passage that the task retrieved and used; `score` is the retriever's own, None when it gave none."""
+
+    text: str
+    id: str = ""
+    source: str = ""
+    score: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a task call consumed; None is unknown, not zero. `cost_usd` is in US dollars."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedAttempt:
+    """A task attempt that failed and was retried: when it began, how long it took in seconds, and why it failed."""
+
+    start_time: datetime
+    duration: float
+    error: Error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskOutcome:
+    """How the task did on one trial, after its last attempt: an output or an error, never both.
+
+    Attributes:
+        output: what the task answered.
+        contexts: the passages that it used.
+        usage: what it consumed.
+        metadata: what it said about its own answer.
+        error: why it has no output.
+        start_time: when the last attempt began.
+        task_duration: seconds that the last attempt alone took: no queueing, no back-off.
+        attempts: how often the task was called.
+        retries: the attempts before the last one.
+    """
+
+    output: Document | None = None
+    contexts: tuple[Context, ...] = ()
+    usage: Usage | None = None
+    metadata: Document | None = None
+    error: Error | None = None
+    start_time: datetime
+    task_duration: float
+    attempts: int
+    retries: tuple[FailedAttempt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemResult:
+    """What came of one trial of one item; a failed item has a result too.
+
+    Attributes:
+        item: the item itself.
+        trial: from 1 to the experiment's repetitions.
+        outcome: how the task did.
+        evaluations: what the evaluators said; empty when the task failed.
+        evaluation_duration: seconds from the task's end to the last evaluation.
+        trace_id: 32 hex digits; the trace that the task was asked to join.
+        trace_url: where the trace can be seen; empty without Langfuse.
+    """
+
+    item: Item
+    trial: int
+    outcome: TaskOutcome
+    evaluations: tuple[Evaluation, ...] = ()
+    evaluation_duration: float = 0.0
+    trace_id: str = ""
+    trace_url: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether the task gave no output."""
+        return self.outcome.error is not None

@@ -1,0 +1,87 @@
+"""The experiment as a caller describes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from evalrpc_server.domain.spec.evaluators import EvaluatorSpec
+from evalrpc_server.domain.spec.fields import Name, Seconds, SpecModel
+from evalrpc_server.domain.spec.tasks import TaskSpec
+
+
+class InlineItems(SpecModel):
+    """The items came with the request; they are stored apart from the spec."""
+
+    count: int = Field(ge=1)
+
+
+class LangfuseDataset(SpecModel):
+    """A dataset kept in Langfuse, as it was at `version` (an ISO 8601 time; default: now)."""
+
+    name: Name
+    version: str = ""
+
+
+class RetrySpec(SpecModel):
+    """How a failed task call is repeated: exponential back-off with full jitter.
+
+    Attributes:
+        max_attempts: calls of one trial, the first included.
+        initial_backoff: the longest wait before the second attempt, in seconds.
+        max_backoff: the longest wait before any attempt, in seconds.
+        multiplier: how the longest wait grows from attempt to attempt.
+    """
+
+    max_attempts: int = Field(default=3, ge=1, le=100)
+    initial_backoff: Seconds = 0.5
+    max_backoff: Seconds = 30.0
+    multiplier: float = Field(default=2.0, ge=1, le=10)
+
+
+DATA_SOURCES = ("items", "langfuse_dataset", "upload")
+"""The fields of `ExperimentSpec` of which exactly one is set."""
+
+
+class ExperimentSpec(SpecModel):
+    """What to run over what, and how. Durations are in seconds.
+
+    Attributes:
+        name: of the experiment, shared by its runs.
+        run_name: of this run; filled in when the experiment is accepted.
+        metadata: attached to every trace.
+        max_concurrency: task calls in flight at once.
+        repetitions: trials of each item.
+        dry_run_items: run only the first so many items; None for all.
+    """
+
+    name: Name
+    run_name: str = Field(default="", max_length=255)
+    description: str = Field(default="", max_length=10_000)
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    items: InlineItems | None = None
+    langfuse_dataset: LangfuseDataset | None = None
+    upload: str | None = None
+    task: TaskSpec
+    evaluators: tuple[EvaluatorSpec, ...] = Field(default=(), max_length=100)
+    composite_evaluator: EvaluatorSpec | None = None
+    run_evaluators: tuple[EvaluatorSpec, ...] = Field(default=(), max_length=100)
+    max_concurrency: int = Field(default=50, ge=1, le=10_000)
+    task_timeout: Seconds = 120.0
+    evaluator_timeout: Seconds = 60.0
+    retry: RetrySpec = RetrySpec()
+    repetitions: int = Field(default=1, ge=1, le=1000)
+    langfuse_project: str = ""
+    dry_run_items: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _one_data_source(self) -> ExperimentSpec:
+        given = [source for source in DATA_SOURCES if getattr(self, source) is not None]
+        if len(given) != 1:
+            problem = "none is" if not given else f"{' and '.join(given)} are"
+            raise PydanticCustomError(
+                "data", f"must set exactly one of {', '.join(DATA_SOURCES)}; {problem} set"
+            )
+        return self

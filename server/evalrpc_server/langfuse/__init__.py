@@ -1,0 +1,1 @@
+"""Langfuse: what a result becomes there, and how it gets there without loss."""

@@ -1,0 +1,1 @@
+"""Running experiments: from an accepted spec to stored results."""

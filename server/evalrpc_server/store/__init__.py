@@ -1,0 +1,1 @@
+"""What must survive the process: the store port and its backends."""

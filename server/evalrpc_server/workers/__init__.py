@@ -1,0 +1,1 @@
+"""Workers: functions hosted in processes that connect out to the server."""
