@@ -1,0 +1,84 @@
+# `make help` lists the targets. Every target sets up what it needs by itself.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+BASE ?= main
+UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --no-emit-package evalrpc --custom-compile-command "make lock"
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(READY) ## Create .venv and install both packages from the lock file
+
+$(READY): requirements.lock pyproject.toml clients/python/pyproject.toml
+	tools/setup "$(VENV)"
+	touch $@
+
+.PHONY: demo
+demo: $(READY) ## Run an experiment over the capitals of the world and clean up
+	$(BIN)/python clients/python/examples/capitals/run.py
+
+.PHONY: serve
+serve: $(READY) ## Start a server on 127.0.0.1:50051 with its data in ./data
+	$(BIN)/evalrpc-server serve
+
+.PHONY: test
+test: lint types check-generated pytest ## Check and test everything; this is what CI runs
+
+.PHONY: pytest
+pytest: $(READY) ## Run the Python tests; ARGS="tests/store -k commit" picks some
+	tools/install-postgres
+	$(BIN)/pytest $(ARGS)
+
+.PHONY: lint
+lint: $(READY) ## Check style, layering and the .proto files
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code
+	tools/check-breaking "$(BIN)/buf" "$(BASE)"
+
+.PHONY: format
+format: $(READY) ## Format Python and .proto files, apply safe fixes
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/buf format --write
+
+.PHONY: types
+types: $(READY) ## Check types strictly
+	$(BIN)/mypy
+
+.PHONY: generate
+generate: $(READY) ## Generate the clients' code from the .proto files
+	PATH="$(abspath $(BIN)):$$PATH" tools/generate
+
+.PHONY: check-generated
+check-generated: $(READY) ## Fail if the committed generated code is stale
+	PATH="$(abspath $(BIN)):$$PATH" tools/check-generated
+
+.PHONY: bench
+bench: $(READY) ## Measure against the peers; prints a table and writes a JSON file
+	$(BIN)/python -m tests.benchmark $(ARGS)
+
+.PHONY: lock
+lock: $(READY) ## Resolve the dependencies anew, with hashes; ARGS=--upgrade takes newer versions
+	$(UV_LOCK) $(ARGS) --all-extras --group pyproject.toml:dev pyproject.toml clients/python/pyproject.toml \
+		--output-file requirements.lock
+	$(UV_LOCK) $(ARGS) --extra postgres --constraints requirements.lock pyproject.toml \
+		--output-file server/requirements.lock
+	echo setuptools | $(UV_LOCK) --constraints requirements.lock --output-file server/build.lock -
+
+.PHONY: clean
+clean: ## Remove the environment, caches and build output
+	rm -rf $(VENV) .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	find . -name .git -prune -o \( -name __pycache__ -o -name '*.egg-info' \) -type d -exec rm -rf {} +
