@@ -43,7 +43,7 @@ pytest: $(READY) ## Run the Python tests; ARGS="tests/store -k commit" picks som
 lint: $(READY) ## Check style, layering and the .proto files
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
 	tools/check-breaking "$(BIN)/buf" "$(BASE)"
