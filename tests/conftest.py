@@ -1,0 +1,21 @@
+"""What every test gets: an environment that configures nothing, so that the tests mean the same everywhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+CONFIGURING = ("EVALRPC_", "LANGFUSE_", "OTEL_")
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "grpc_proxy")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _clean_environment() -> Iterator[None]:
+    """Hides the caller's settings from the tests and from every process that they start."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(CONFIGURING) or name.lower() in PROXIES:
+                patch.delenv(name)
+        yield
