@@ -80,6 +80,10 @@ class PreconditionError(RequestError):
     """The request does not fit the state of what it names."""
 
 
+class OutOfRangeError(RequestError):
+    """The request asks for something behind an end."""
+
+
 class UnsupportedError(RequestError):
     """This server does not implement what is asked."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from evalrpc_server.domain.documents import Document
@@ -34,6 +34,10 @@ class Case:
     evaluations: tuple[Evaluation, ...] = ()
     trace_id: str = ""
     span_id: str = ""
+
+    def with_evaluations(self, evaluations: tuple[Evaluation, ...]) -> Case:
+        """Returns the case as a composite evaluator sees it."""
+        return replace(self, evaluations=evaluations)
 
 
 class EvaluatorError(Exception):

@@ -1,0 +1,174 @@
+"""The item pipeline: one trial of one item, from the task call to the result.
+
+It depends on the spec and the item alone. It knows neither the store nor the stream, so that it can run anywhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from evalrpc_server.domain.clock import Clock
+from evalrpc_server.domain.errors import Error
+from evalrpc_server.domain.evaluations import Evaluation
+from evalrpc_server.domain.experiments import ExperimentRef
+from evalrpc_server.domain.items import Item
+from evalrpc_server.domain.reasons import Reason
+from evalrpc_server.domain.results import FailedAttempt, ItemResult, TaskOutcome
+from evalrpc_server.domain.spec.experiment import RetrySpec
+from evalrpc_server.domain.trace import span_id, trace_id
+from evalrpc_server.evaluators.port import Case
+from evalrpc_server.runner.backoff import retry_delay
+from evalrpc_server.runner.faults import fault
+from evalrpc_server.runner.judging import Judge
+from evalrpc_server.runner.slots import Slots
+from evalrpc_server.targets.port import Target, TaskAnswer, TaskCall, TaskError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Attempt:
+    start_time: datetime
+    duration: float
+    answer: TaskAnswer | None = None
+    failure: TaskError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """What a trial goes through, built once from an experiment's spec.
+
+    Attributes:
+        experiment: what tasks and evaluators are told of the experiment.
+        target: the task.
+        task_timeout: seconds for one attempt.
+        retry: how a failed attempt is repeated.
+        judges: the evaluators, which run at the same time.
+        composite: the evaluator that sees what the others said.
+        uniform: the source of jitter.
+    """
+
+    experiment: ExperimentRef
+    target: Target
+    task_timeout: float
+    retry: RetrySpec
+    judges: Sequence[Judge]
+    composite: Judge | None
+    clock: Clock
+    uniform: Callable[[float, float], float] = random.uniform
+
+    async def run(self, item: Item, trial: int, slots: Slots) -> ItemResult:
+        """Runs one trial. The caller holds a slot, which is given back as soon as no task call is in flight."""
+        trace = trace_id(self.experiment.id, item.id, trial)
+        outcome = await self._run_task(item, trial, trace, slots)
+        began = self.clock.monotonic()
+        evaluations = await self._judge(item, trial, trace, outcome)
+        return ItemResult(
+            item=item,
+            trial=trial,
+            outcome=outcome,
+            evaluations=evaluations,
+            evaluation_duration=self.clock.monotonic() - began if evaluations else 0.0,
+            trace_id=trace,
+        )
+
+    async def aclose(self) -> None:
+        """Releases what the target and the evaluators hold."""
+        composite = [self.composite] if self.composite else []
+        await asyncio.gather(
+            self.target.aclose(), *(judge.evaluator.aclose() for judge in [*self.judges, *composite])
+        )
+
+    async def _run_task(self, item: Item, trial: int, trace: str, slots: Slots) -> TaskOutcome:
+        retries: list[FailedAttempt] = []
+        while True:
+            number = len(retries) + 1
+            call = TaskCall(
+                experiment=self.experiment,
+                item=item,
+                trial=trial,
+                attempt=number,
+                timeout=self.task_timeout,
+                trace_id=trace,
+                span_id=span_id(trace, "task"),
+            )
+            try:
+                attempt = await self._attempt(call)
+            finally:
+                slots.release()
+            failure = attempt.failure
+            if failure is None or not failure.error.retryable or number >= self.retry.max_attempts:
+                return _outcome(attempt, retries)
+            retries.append(
+                FailedAttempt(start_time=attempt.start_time, duration=attempt.duration, error=failure.error)
+            )
+            await self.clock.sleep(retry_delay(self.retry, number, failure.retry_after, self.uniform))
+            await slots.acquire()
+
+    async def _attempt(self, call: TaskCall) -> _Attempt:
+        start_time, began = self.clock.now(), self.clock.monotonic()
+        answer, failure = None, None
+        deadline = asyncio.timeout(call.timeout)
+        try:
+            async with deadline:
+                answer = await self.target.call(call)
+        except TaskError as error:
+            failure = error
+        except TimeoutError as error:
+            failure = TaskError(_timeout(call) if deadline.expired() else fault(error, "the task call"))
+        except Exception as error:  # noqa: BLE001  a bug in a target is this trial's error, never the run's end
+            failure = TaskError(fault(error, "the task call"))
+        return _Attempt(
+            start_time=start_time, duration=self.clock.monotonic() - began, answer=answer, failure=failure
+        )
+
+    async def _judge(
+        self, item: Item, trial: int, trace: str, outcome: TaskOutcome
+    ) -> tuple[Evaluation, ...]:
+        if outcome.output is None or not self.judges:
+            return ()
+        case = Case(
+            experiment=self.experiment,
+            item=item,
+            trial=trial,
+            output=outcome.output,
+            contexts=outcome.contexts,
+            usage=outcome.usage,
+            duration=outcome.task_duration,
+            trace_id=trace,
+            span_id=span_id(trace, "evaluation"),
+        )
+        if len(self.judges) == 1:
+            evaluations = await self.judges[0].judge(case)
+        else:
+            groups = await asyncio.gather(*(judge.judge(case) for judge in self.judges))
+            evaluations = tuple(evaluation for group in groups for evaluation in group)
+        if self.composite:
+            evaluations += await self.composite.judge(case.with_evaluations(evaluations))
+        return evaluations
+
+
+def _outcome(attempt: _Attempt, retries: Sequence[FailedAttempt]) -> TaskOutcome:
+    answer, failure = attempt.answer, attempt.failure
+    return TaskOutcome(
+        output=answer.output if answer else None,
+        contexts=answer.contexts if answer else (),
+        usage=answer.usage if answer else None,
+        metadata=answer.metadata if answer else None,
+        error=failure.error if failure else None,
+        start_time=attempt.start_time,
+        task_duration=attempt.duration,
+        attempts=len(retries) + 1,
+        retries=tuple(retries),
+    )
+
+
+def _timeout(call: TaskCall) -> Error:
+    return Error(
+        reason=Reason.TASK_TIMEOUT,
+        message=f"The task gave no complete answer within {call.timeout:g} s; raise task_timeout if it needs longer.",
+        metadata={"timeout_seconds": f"{call.timeout:g}", "attempts": str(call.attempt)},
+        retryable=True,
+    )

@@ -1,0 +1,169 @@
+"""The recorder: the one writer of an experiment's log. It stores first and shows afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from evalrpc_server.domain.clock import Clock
+from evalrpc_server.domain.errors import Error
+from evalrpc_server.domain.evaluations import Evaluation
+from evalrpc_server.domain.events import Event, EventBody, RunEvaluations
+from evalrpc_server.domain.experiments import EvaluationSummary, Experiment, State
+from evalrpc_server.domain.results import ItemResult
+from evalrpc_server.runner.feed import Feed
+from evalrpc_server.runner.reporting import Reporter
+from evalrpc_server.store.port import Commit, ExperimentStore, OutboxRecord, StoreError
+
+logger = logging.getLogger(__name__)
+
+_MAX_BATCH = 500
+_MAX_PAUSE = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """A change of state; its fields replace the experiment's."""
+
+    state: State
+    time: datetime
+    error: Error | None = None
+
+
+_Entry = ItemResult | RunEvaluations | _Change
+
+
+class Recorder:
+    """Gives what happens in a run its sequence, stores it in batches, and publishes it once it is durable.
+
+    While one batch is being stored the next one gathers, so the busier the run, the fewer commits per result.
+    """
+
+    def __init__(
+        self, experiment: Experiment, *, store: ExperimentStore, feed: Feed, clock: Clock, reporter: Reporter
+    ) -> None:
+        self._experiment = experiment
+        self._store = store
+        self._feed = feed
+        self._clock = clock
+        self._reporter = reporter
+        self._waiting: list[tuple[_Entry, asyncio.Future[None]]] = []
+        self._arrived = asyncio.Event()
+        self._begun = experiment.progress.completed
+        self._total = experiment.progress.total
+
+    @property
+    def experiment(self) -> Experiment:
+        """The experiment as it is stored."""
+        return self._experiment
+
+    def begin_trial(self) -> None:
+        """Counts a trial as in flight."""
+        self._begun += 1
+
+    def set_total(self, trials: int) -> None:
+        """Notes how many trials there are in all."""
+        self._total = trials
+
+    async def record_result(self, result: ItemResult) -> None:
+        """Stores and publishes a result; returns when that is done."""
+        await self._record(result)
+
+    async def record_run_evaluations(self, evaluations: Sequence[Evaluation]) -> None:
+        """Stores and publishes what the run evaluators said; returns when that is done."""
+        await self._record(RunEvaluations(tuple(evaluations)))
+
+    async def change_state(self, state: State, error: Error | None = None) -> None:
+        """Stores and publishes a change of state; returns when that is done."""
+        await self._record(_Change(state, self._clock.now(), error))
+
+    async def run(self) -> None:
+        """Stores what arrives until cancelled. A store that fails is tried again until it works."""
+        while True:
+            await self._arrived.wait()
+            batch, self._waiting = self._waiting[:_MAX_BATCH], self._waiting[_MAX_BATCH:]
+            if not self._waiting:
+                self._arrived.clear()
+            commit = self._build([entry for entry, _ in batch])
+            await self._store_commit(commit)
+            self._experiment = commit.experiment
+            self._feed.publish(commit.events)
+            for _, stored in batch:
+                if not stored.done():
+                    stored.set_result(None)
+
+    async def _record(self, entry: _Entry) -> None:
+        stored = asyncio.get_running_loop().create_future()
+        self._waiting.append((entry, stored))
+        self._arrived.set()
+        await stored
+
+    async def _store_commit(self, commit: Commit) -> None:
+        pause = 0.1
+        while True:
+            try:
+                await self._store.commit(commit)
+            except StoreError as error:
+                logger.warning(
+                    "the store failed; trying again",
+                    extra={"experiment_id": commit.experiment.id, "cause": str(error), "pause": pause},
+                )
+                await self._clock.sleep(pause)
+                pause = min(pause * 2, _MAX_PAUSE)
+            else:
+                return
+
+    def _build(self, entries: Sequence[_Entry]) -> Commit:
+        experiment, now = self._experiment, self._clock.now()
+        events: list[Event] = []
+        outbox: list[OutboxRecord] = []
+        for entry in entries:
+            experiment, body, records = self._apply(experiment, entry)
+            outbox.extend(records)
+            events.append(
+                Event(sequence=experiment.sequence, time=now, progress=experiment.progress, body=body)
+            )
+        return Commit(experiment=experiment, events=events, outbox=outbox)
+
+    def _apply(
+        self, experiment: Experiment, entry: _Entry
+    ) -> tuple[Experiment, EventBody, Sequence[OutboxRecord]]:
+        sequence = experiment.sequence + 1
+        before = experiment.progress
+        progress = replace(before, total=self._total, in_flight=self._begun - before.completed)
+        if isinstance(entry, ItemResult):
+            result = self._reporter.locate(entry)
+            experiment = _with_result(replace(experiment, sequence=sequence, progress=progress), result)
+            return experiment, result, self._reporter.item_records(experiment, result)
+        if isinstance(entry, RunEvaluations):
+            evaluations = entry.evaluations
+            experiment = replace(
+                experiment, sequence=sequence, progress=progress, run_evaluations=evaluations
+            )
+            return experiment, entry, self._reporter.run_records(experiment, evaluations)
+        experiment = _with_change(replace(experiment, sequence=sequence, progress=progress), entry)
+        return experiment, experiment, ()
+
+
+def _with_result(experiment: Experiment, result: ItemResult) -> Experiment:
+    before = experiment.progress
+    progress = replace(
+        before,
+        completed=before.completed + 1,
+        failed=before.failed + result.failed,
+        retried=before.retried + len(result.outcome.retries),
+        in_flight=before.in_flight - 1,
+    )
+    summaries = dict(experiment.summaries)
+    for evaluation in result.evaluations:
+        summaries[evaluation.name] = summaries.get(evaluation.name, EvaluationSummary()).add(evaluation)
+    return replace(experiment, progress=progress, summaries=summaries)
+
+
+def _with_change(experiment: Experiment, change: _Change) -> Experiment:
+    started = experiment.start_time or (change.time if change.state is State.RUNNING else None)
+    ended = change.time if change.state.final else None
+    return replace(experiment, state=change.state, start_time=started, end_time=ended, error=change.error)

@@ -1,0 +1,294 @@
+"""One live experiment: items in, slots, results out, run evaluations, end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import enum
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evalrpc_server.datasets.port import DataSourceError
+from evalrpc_server.domain.clock import Clock
+from evalrpc_server.domain.errors import Error
+from evalrpc_server.domain.evaluations import Evaluation
+from evalrpc_server.domain.experiments import Experiment, State
+from evalrpc_server.domain.items import Item
+from evalrpc_server.domain.reasons import Reason
+from evalrpc_server.domain.results import ItemResult, TaskOutcome
+from evalrpc_server.domain.trace import trace_id
+from evalrpc_server.runner.collection import Collection
+from evalrpc_server.runner.faults import fault
+from evalrpc_server.runner.judging import RunJudge
+from evalrpc_server.runner.pipeline import Pipeline
+from evalrpc_server.runner.recorder import Recorder
+from evalrpc_server.runner.slots import Room, Slots
+from evalrpc_server.store.port import ExperimentStore
+
+logger = logging.getLogger(__name__)
+
+_ROOM_CHARACTERS = 32 * 1024 * 1024
+_RESULTS_PAGE = 500
+
+
+class _Stop(enum.Enum):
+    CANCEL = "cancel"
+    DRAIN = "drain"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a run works with, all built from the experiment's spec."""
+
+    pipeline: Pipeline
+    run_judges: Sequence[RunJudge]
+    collection: Collection
+
+    async def aclose(self) -> None:
+        """Releases what the parts hold."""
+        await self.pipeline.aclose()
+        await asyncio.gather(*(judge.evaluator.aclose() for judge in self.run_judges))
+
+
+class RunError(Exception):
+    """The run cannot go on; the experiment fails with this error."""
+
+    def __init__(self, error: Error) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+class Run:
+    """Drives one experiment from where the store left it to its end.
+
+    It owns every task that it spawns. It waits for one of `places` before it begins. A run that is drained stops without
+    an end, and goes on from the store later.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        build: Callable[[Experiment], Awaitable[Parts]],
+        *,
+        places: asyncio.Semaphore,
+        store: ExperimentStore,
+        clock: Clock,
+    ) -> None:
+        self._recorder = recorder
+        self._build = build
+        self._places = places
+        self._placed = False
+        self._parts: Parts | None = None
+        self._store = store
+        self._clock = clock
+        spec = recorder.experiment.spec
+        self._slots = Slots(spec.max_concurrency)
+        self._room = Room(trials=max(4 * spec.max_concurrency, 1000), characters=_ROOM_CHARACTERS)
+        self._trials: set[asyncio.Task[None]] = set()
+        loop = asyncio.get_running_loop()
+        self._stop: asyncio.Future[_Stop] = loop.create_future()
+        self._broken: asyncio.Future[None] = loop.create_future()
+        self._grace = 0.0
+
+    @property
+    def experiment(self) -> Experiment:
+        """The experiment as it is stored."""
+        return self._recorder.experiment
+
+    def cancel(self) -> None:
+        """Asks the run to cut off what is in flight and to end as CANCELLED."""
+        if not self._stop.done():
+            self._stop.set_result(_Stop.CANCEL)
+
+    def drain(self, grace: float) -> None:
+        """Asks the run to begin nothing new, and after `grace` seconds to drop what is unfinished."""
+        self._grace = grace
+        if not self._stop.done():
+            self._stop.set_result(_Stop.DRAIN)
+
+    async def execute(self) -> None:
+        """Runs until the experiment's end or a drain. A fault of the server ends it as FAILED."""
+        recording = asyncio.create_task(self._recorder.run())
+        recording.add_done_callback(self._notice_fault)
+        try:
+            await self._execute()
+        except (DataSourceError, RunError) as error:
+            await self._fail(error.error, recording)
+        except Exception as error:  # noqa: BLE001  whatever goes wrong, the experiment must come to an end
+            await self._fail(fault(error, f"experiment {self.experiment.id}"), recording)
+        finally:
+            await _cut_off(self._trials)
+            await _cut_off({recording})
+            if self._broken.done() and not self._broken.cancelled():
+                self._broken.exception()
+            if self._parts:
+                await self._parts.aclose()
+            if self._placed:
+                self._places.release()
+
+    async def _execute(self) -> None:
+        if self.experiment.state is State.CANCELLING:
+            self.cancel()
+        stop = None
+        for stage in (self._prepare, self._run_trials, self._judge_run):
+            stop = stop or await self._until_stopped(stage())
+        if stop is None:
+            await self._recorder.change_state(State.SUCCEEDED)
+        elif stop is _Stop.CANCEL:
+            await self._end_cancelled()
+        elif self._trials:
+            await asyncio.wait(self._trials, timeout=self._grace)
+
+    async def _prepare(self) -> None:
+        await self._places.acquire()
+        self._placed = True
+        self._parts = await self._build(self.experiment)
+        if self.experiment.state is State.PENDING:
+            await self._recorder.change_state(State.RUNNING)
+
+    @property
+    def _ready(self) -> Parts:
+        assert self._parts, "the run has begun"
+        return self._parts
+
+    async def _until_stopped(self, work: Coroutine[Any, Any, None]) -> _Stop | None:
+        """Does the work, unless a stop comes first; then the work is cut off and the stop is returned."""
+        working = asyncio.create_task(work)
+        ends: list[asyncio.Future[Any]] = [working, self._stop, self._broken]
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if self._broken.done():
+                self._broken.result()
+            if self._stop.done():
+                return self._stop.result()
+            await working
+            return None
+        finally:
+            await _cut_off({working})
+
+    async def _run_trials(self) -> None:
+        loading = asyncio.create_task(self._ready.collection.load())
+        feeding = asyncio.create_task(self._begin_trials())
+        try:
+            await asyncio.wait({loading, feeding}, return_when=asyncio.FIRST_EXCEPTION)
+            for task in (loading, feeding):
+                if task.done():
+                    task.result()
+            if self._trials:
+                await asyncio.wait(self._trials)
+        finally:
+            await _cut_off({loading, feeding})
+
+    async def _begin_trials(self) -> None:
+        async with contextlib.aclosing(self._pending_trials()) as pending:
+            async for item, trial in pending:
+                await self._slots.acquire()
+                await self._room.enter(item.size)
+                task = asyncio.create_task(self._run_trial(item, trial))
+                self._trials.add(task)
+                task.add_done_callback(self._notice_end)
+
+    async def _pending_trials(self) -> AsyncGenerator[tuple[Item, int]]:
+        """Yields the trials that have no result yet, in the order of the data."""
+        spec, resumed = self.experiment.spec, self.experiment.progress.completed > 0
+        await self._note_total()
+        async for page in self._ready.collection.pages(end=spec.dry_run_items):
+            await self._note_total()
+            done = (
+                await self._store.finished_trials(
+                    self.experiment.id, first=page[0].index, last=page[-1].index
+                )
+                if resumed
+                else ()
+            )
+            for item in page:
+                for trial in range(1, spec.repetitions + 1):
+                    if (item.index, trial) not in done:
+                        yield item, trial
+
+    async def _note_total(self) -> None:
+        if self.experiment.progress.total is not None:
+            return
+        state = await self._ready.collection.state()
+        if state.complete:
+            spec = self.experiment.spec
+            items = state.count if spec.dry_run_items is None else min(state.count, spec.dry_run_items)
+            self._recorder.set_total(items * spec.repetitions)
+
+    async def _run_trial(self, item: Item, trial: int) -> None:
+        self._recorder.begin_trial()
+        began = self._clock.now()
+        try:
+            result = await self._ready.pipeline.run(item, trial, self._slots)
+        except asyncio.CancelledError:
+            if not self._cancelling:
+                raise
+            outcome = TaskOutcome(start_time=began, task_duration=0.0, attempts=0, error=_CANCELLED)
+            trace = trace_id(self.experiment.id, item.id, trial)
+            result = ItemResult(item=item, trial=trial, outcome=outcome, trace_id=trace)
+        try:
+            await self._recorder.record_result(result)
+        finally:
+            self._room.leave(item.size)
+
+    @property
+    def _cancelling(self) -> bool:
+        return self._stop.done() and self._stop.result() is _Stop.CANCEL
+
+    async def _judge_run(self) -> None:
+        judges = self._ready.run_judges
+        if not judges or self.experiment.run_evaluations:
+            return
+        groups = await asyncio.gather(
+            *(judge.judge(self.experiment.ref, self._results()) for judge in judges)
+        )
+        evaluations: list[Evaluation] = [evaluation for group in groups for evaluation in group]
+        await self._recorder.record_run_evaluations(evaluations)
+
+    async def _results(self) -> AsyncIterator[Sequence[ItemResult]]:
+        cursor = ""
+        while True:
+            page = await self._store.read_results(self.experiment.id, limit=_RESULTS_PAGE, cursor=cursor)
+            if page.results:
+                yield page.results
+            if not page.next_cursor:
+                return
+            cursor = page.next_cursor
+
+    async def _end_cancelled(self) -> None:
+        if self.experiment.state is not State.CANCELLING:
+            await self._recorder.change_state(State.CANCELLING)
+        for task in self._trials:
+            task.cancel()
+        if self._trials:
+            await asyncio.wait(self._trials)
+        await self._recorder.change_state(State.CANCELLED)
+
+    async def _fail(self, error: Error, recording: asyncio.Task[None]) -> None:
+        await _cut_off(self._trials)
+        if recording.done():
+            logger.critical("the log cannot be written; the experiment goes on after a restart")
+        else:
+            await self._recorder.change_state(State.FAILED, error)
+
+    def _notice_end(self, task: asyncio.Task[None]) -> None:
+        self._trials.discard(task)
+        self._notice_fault(task)
+
+    def _notice_fault(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) and not self._broken.done():
+            self._broken.set_exception(error)
+
+
+_CANCELLED = Error(
+    reason=Reason.CANCELLED, message="The experiment was cancelled while this item was in flight."
+)
+
+
+async def _cut_off(tasks: set[asyncio.Task[None]]) -> None:
+    """Cancels tasks and waits for their end; what they raise on the way is not wanted any more."""
+    for task in list(tasks):
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
