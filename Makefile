@@ -37,6 +37,7 @@ test: lint types check-generated pytest ## Check and test everything; this is wh
 .PHONY: pytest
 pytest: $(READY) ## Run the Python tests; ARGS="tests/store -k commit" picks some
 	tools/install-postgres
+	tools/install-grpcurl
 	$(BIN)/pytest $(ARGS)
 
 .PHONY: lint
