@@ -36,7 +36,13 @@ class RunEvaluations:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Nothing happened for a while, and everything up to here was sent."""
+    """Everything up to here was sent.
+
+    Attributes:
+        draining: whether it is sent because the server shuts down; without it, nothing happened for a while.
+    """
+
+    draining: bool = False
 
 
 EventBody = Experiment | ItemResult | RunEvaluations | Checkpoint

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.evaluations import Evaluation
+from evalrpc_server.domain.spec.evaluators import EvaluatorSpec
 from evalrpc_server.domain.spec.experiment import ExperimentSpec
 
 
@@ -111,6 +112,9 @@ class Experiment:
         summaries: per evaluation name, over the results so far.
         run_evaluations: what the run evaluators said.
         sequence: number of the last stored event.
+        registered: the registered evaluators that the spec refers to, by exact reference, as they were when the
+            experiment was accepted.
+        request_id: the caller's id for the request that made it; may be empty.
         create_time: when it was accepted; `start_time` and `end_time` are None until then.
         error: why it could not go on, where `state` is FAILED.
     """
@@ -123,6 +127,8 @@ class Experiment:
     summaries: Mapping[str, EvaluationSummary] = field(default_factory=dict)
     run_evaluations: tuple[Evaluation, ...] = ()
     sequence: int = 0
+    registered: Mapping[str, EvaluatorSpec] = field(default_factory=dict)
+    request_id: str = ""
     create_time: datetime
     start_time: datetime | None = None
     end_time: datetime | None = None

@@ -166,7 +166,7 @@ class Manager:
                     yield self._checkpoint(live.run.experiment, position)
         experiment = await self.get(experiment_id)
         if not experiment.state.final:
-            yield self._checkpoint(experiment, position)
+            yield self._checkpoint(experiment, position, draining=True)
             raise _draining(last_sequence=str(position))
 
     async def cancel(self, experiment_id: str) -> Experiment:
@@ -206,9 +206,10 @@ class Manager:
             del self._live[run.experiment.id]
             feed.close()
 
-    def _checkpoint(self, experiment: Experiment, sequence: int) -> Published:
+    def _checkpoint(self, experiment: Experiment, sequence: int, *, draining: bool = False) -> Published:
+        body = Checkpoint(draining=draining)
         return Published(
-            Event(sequence=sequence, time=self._clock.now(), progress=experiment.progress, body=Checkpoint())
+            Event(sequence=sequence, time=self._clock.now(), progress=experiment.progress, body=body)
         )
 
     def _check_serving(self) -> None:

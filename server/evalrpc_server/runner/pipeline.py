@@ -170,5 +170,4 @@ def _timeout(call: TaskCall) -> Error:
         reason=Reason.TASK_TIMEOUT,
         message=f"The task gave no complete answer within {call.timeout:g} s; raise task_timeout if it needs longer.",
         metadata={"timeout_seconds": f"{call.timeout:g}", "attempts": str(call.attempt)},
-        retryable=True,
     )
