@@ -65,7 +65,7 @@ generate: $(READY) ## Generate the clients' code from the .proto files
 
 .PHONY: check-generated
 check-generated: $(READY) ## Fail if the committed generated code is stale
-	PATH="$(abspath $(BIN)):$$PATH" tools/check-generated
+	PATH="$(abspath $(BIN)):$$PATH" tools/generate --check
 
 .PHONY: bench
 bench: $(READY) ## Measure against the peers; prints a table and writes a JSON file

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ def ports(tmp_path: Path) -> Iterator[dict[str, str]]:
         }
 
 
-def documents(text: str) -> list[dict[str, dict[str, dict[str, object]]]]:
+def documents(text: str) -> list[Any]:
     """The JSON documents that stand one after the other in `text`."""
     decoder, found, position = json.JSONDecoder(), [], 0
     while (position := len(text) - len(text[position:].lstrip())) < len(text):
