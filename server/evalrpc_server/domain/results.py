@@ -23,11 +23,12 @@ class Context:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What a task call consumed; None is unknown, not zero. `cost_usd` is in US dollars."""
+    """What a task call consumed; None is unknown, not zero. `cost_usd` is in US dollars; `model` may be empty."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost_usd: float | None = None
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,111 @@
+"""The server's configuration: flags, `EVALRPC_*` variables, and defaults, in this order of precedence."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from evalrpc_server import __version__
+
+
+class Settings(BaseSettings):
+    """How the server runs. Every field is a flag (`--data-dir`) and a variable (`EVALRPC_DATA_DIR`)."""
+
+    model_config = SettingsConfigDict(env_prefix="EVALRPC_", extra="ignore", frozen=True)
+
+    listen: str = Field("127.0.0.1:50051", description="gRPC address, host:port; port 0 takes a free one")
+    http_listen: str = Field(
+        "127.0.0.1:8080", description="address of health, metrics and webhooks; empty for none"
+    )
+    data_dir: Path = Field(Path("data"), description="where the embedded store lives")
+    store: str = Field(
+        "", description="postgresql:// URL of the store; default: SQLite in the data directory"
+    )
+    drain_grace: float = Field(
+        20.0, ge=0, description="seconds that items in flight get to finish on SIGTERM"
+    )
+    max_rpcs: int = Field(2000, ge=1, description="RPCs open at once, streams included")
+    max_running_experiments: int = Field(100, ge=1, description="experiments that run at once; others wait")
+    executor: Literal["threads", "processes"] = Field("threads", description="where CPU-bound evaluators run")
+    executor_workers: int = Field(2, ge=1, le=256, description="size of the executor's pool")
+    reflection: bool = Field(default=True, description="serve gRPC reflection")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least level that is logged"
+    )
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto", description="auto: text on a terminal, else JSON"
+    )
+    secrets_dir: Path | None = Field(
+        None, description="directory with one file per secret, for ${secret:NAME}"
+    )
+    ca_file: Path | None = Field(
+        None, description="PEM file of authorities that endpoints are verified against"
+    )
+    client_certificate: Path | None = Field(
+        None, description="PEM file shown to endpoints that ask for a certificate"
+    )
+    client_key: Path | None = Field(None, description="PEM file with its key")
+
+    @field_validator("listen", "http_listen")
+    @classmethod
+    def _check_address(cls, value: str) -> str:
+        host, colon, port = value.rpartition(":")
+        if value and (not colon or not host or not port.isdigit() or int(port) > 65535):
+            raise ValueError("must be host:port, such as 127.0.0.1:50051")
+        return value
+
+    @property
+    def store_url(self) -> str:
+        """The URL of the store."""
+        return self.store or f"sqlite:///{self.data_dir / 'evalrpc.db'}"
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the parser of the `evalrpc-server` command, with a flag for each field of `Settings`."""
+    root = argparse.ArgumentParser(
+        prog="evalrpc-server", description="Runs LLM experiments as a gRPC service."
+    )
+    root.add_argument("--version", action="version", version=f"evalrpc-server {__version__}")
+    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    serve = commands.add_parser("serve", help="run the server")
+    add_flags(serve)
+    health = commands.add_parser(
+        "health", help="ask a running server for its health; exit code 0 when it serves"
+    )
+    health.add_argument("--address", default=None, help="host:port; default: the address of serve")
+    return root
+
+
+def add_flags(command: argparse.ArgumentParser) -> None:
+    """Adds a flag for each field of `Settings`."""
+    for name, field in Settings.model_fields.items():
+        variable = f"EVALRPC_{name.upper()}"
+        command.add_argument(
+            f"--{name.replace('_', '-')}",
+            dest=name,
+            default=argparse.SUPPRESS,
+            metavar=name.rpartition("_")[2].upper(),
+            help=f"{field.description} [{variable}; default: {field.get_default()}]".replace("%", "%%"),
+        )
+
+
+def settings_from(arguments: argparse.Namespace) -> Settings:
+    """Returns the settings that flags, variables and defaults make together.
+
+    Raises:
+        pydantic.ValidationError: a flag or a variable has a value that it must not have.
+    """
+    given: dict[str, Any] = {
+        name: getattr(arguments, name) for name in Settings.model_fields if hasattr(arguments, name)
+    }
+    return Settings(**given)
+
+
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parses the command line; ends the process with a usage message where it is wrong."""
+    return parser().parse_args(argv)

@@ -1,0 +1,114 @@
+"""Documents: `Json` messages from and to JSON text."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+import msgspec
+from google.protobuf import struct_pb2
+
+from evalrpc.v1 import json_pb2
+from evalrpc_server.domain.documents import (
+    Document,
+    InvalidDocumentError,
+    JsonValue,
+    document_from_text,
+    document_from_value,
+)
+
+_EXACT = 2**53
+_MAX_LEVELS = 25  # a level of JSON is up to three of protobuf, whose readers stop at 100
+
+
+class Encoding(Enum):
+    """How documents are sent."""
+
+    VALUE = "value"
+    TEXT = "text"
+
+
+class _InexactError(Exception):
+    """A `google.protobuf.Value` cannot carry the document exactly."""
+
+
+def document_from_message(message: json_pb2.Json) -> Document:
+    """Reads a document; whole numbers within ±2^53 in a `value` stay whole.
+
+    Raises:
+        InvalidDocumentError: neither kind is set, the text is no JSON, or a number is not finite.
+        DocumentTooLargeError: it is above the limit.
+    """
+    match message.WhichOneof("kind"):
+        case "text":
+            return document_from_text(message.text)
+        case "value":
+            return document_from_value(_read(message.value))
+        case _:
+            raise InvalidDocumentError("must set either value or text")
+
+
+def document_to_message(document: Document, encoding: Encoding) -> json_pb2.Json:
+    """Writes a document; one that a `google.protobuf.Value` cannot carry exactly is sent as text."""
+    if encoding is Encoding.VALUE:
+        try:
+            return json_pb2.Json(value=_write(_decoder.decode(document), 0))
+        except (_InexactError, msgspec.ValidationError, RecursionError):
+            pass
+    return json_pb2.Json(text=document)
+
+
+def _read(value: struct_pb2.Value) -> JsonValue:
+    match value.WhichOneof("kind"):
+        case "null_value":
+            return None
+        case "number_value":
+            return _number(value.number_value)
+        case "string_value":
+            return value.string_value
+        case "bool_value":
+            return value.bool_value
+        case "struct_value":
+            return {key: _read(entry) for key, entry in value.struct_value.fields.items()}
+        case "list_value":
+            return [_read(entry) for entry in value.list_value.values]
+        case _:
+            raise InvalidDocumentError("holds a google.protobuf.Value of no kind")
+
+
+def _number(number: float) -> int | float:
+    if not math.isfinite(number):
+        raise InvalidDocumentError("holds NaN or Infinity, which JSON does not have")
+    return int(number) if number.is_integer() and abs(number) <= _EXACT else number
+
+
+def _write(value: Any, level: int) -> struct_pb2.Value:
+    if isinstance(value, str):
+        return struct_pb2.Value(string_value=value)
+    if value is None:
+        return struct_pb2.Value(null_value=struct_pb2.NULL_VALUE)
+    if isinstance(value, bool):
+        return struct_pb2.Value(bool_value=value)
+    if isinstance(value, int | float):
+        if abs(value) > _EXACT:
+            raise _InexactError
+        return struct_pb2.Value(number_value=value)
+    if level >= _MAX_LEVELS:
+        raise _InexactError
+    if isinstance(value, list):
+        entries = [_write(entry, level + 1) for entry in value]
+        return struct_pb2.Value(list_value=struct_pb2.ListValue(values=entries))
+    fields = {key: _write(entry, level + 1) for key, entry in value.items()}
+    return struct_pb2.Value(struct_value=struct_pb2.Struct(fields=fields))
+
+
+def _exact_float(text: str) -> float:
+    number = float(text)
+    if Decimal(text) != Decimal(repr(number)):
+        raise _InexactError
+    return number
+
+
+_decoder = msgspec.json.Decoder(float_hook=_exact_float)

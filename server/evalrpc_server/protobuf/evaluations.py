@@ -1,0 +1,87 @@
+"""Evaluations as messages."""
+
+from __future__ import annotations
+
+import math
+
+from evalrpc.v1 import evaluation_pb2
+from evalrpc_server.domain.documents import InvalidDocumentError
+from evalrpc_server.domain.evaluations import Evaluation
+from evalrpc_server.domain.reasons import Reason
+from evalrpc_server.protobuf.documents import Encoding, document_from_message, document_to_message
+from evalrpc_server.protobuf.values import error_from_message, error_to_message
+
+
+class InvalidEvaluationError(ValueError):
+    """A message is no evaluation.
+
+    Attributes:
+        field: the part of it that is wrong.
+        problem: what is wrong.
+    """
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field} {problem}")
+        self.field = field
+        self.problem = problem
+
+
+def evaluation_to_message(evaluation: Evaluation, encoding: Encoding) -> evaluation_pb2.Evaluation:
+    """Writes an evaluation."""
+    message = evaluation_pb2.Evaluation(name=evaluation.name, evaluator=evaluation.evaluator)
+    value = evaluation.value
+    if isinstance(value, bool):
+        message.boolean = value
+    elif isinstance(value, str):
+        message.label = value
+    elif value is not None:
+        message.number = value
+    elif evaluation.error is not None:
+        message.error.CopyFrom(error_to_message(evaluation.error))
+    else:
+        message.unscored.reason = evaluation.unscored or ""
+    if evaluation.comment:
+        message.comment = evaluation.comment
+    if evaluation.metadata is not None:
+        message.metadata.CopyFrom(document_to_message(evaluation.metadata, encoding))
+    if evaluation.config_id:
+        message.config_id = evaluation.config_id
+    return message
+
+
+def evaluation_from_message(message: evaluation_pb2.Evaluation) -> Evaluation:
+    """Reads an evaluation that a user's evaluator answered with.
+
+    Raises:
+        InvalidEvaluationError: it has no value, a number that is not finite, or metadata that are no document.
+    """
+    value: float | bool | str | None = None
+    unscored, error = None, None
+    match message.WhichOneof("value"):
+        case "number":
+            value = message.number
+            if not math.isfinite(value):
+                raise InvalidEvaluationError("number", "must be finite")
+        case "boolean":
+            value = message.boolean
+        case "label":
+            value = message.label
+        case "unscored":
+            unscored = message.unscored.reason
+        case "error":
+            error = error_from_message(message.error, Reason.EVALUATOR_FAILED)
+        case _:
+            raise InvalidEvaluationError("value", "must be one of number, boolean, label, unscored and error")
+    try:
+        metadata = document_from_message(message.metadata) if message.HasField("metadata") else None
+    except InvalidDocumentError as problem:
+        raise InvalidEvaluationError("metadata", str(problem)) from None
+    return Evaluation(
+        name=message.name,
+        value=value,
+        unscored=unscored,
+        error=error,
+        comment=message.comment,
+        metadata=metadata,
+        config_id=message.config_id,
+    )

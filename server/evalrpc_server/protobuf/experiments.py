@@ -1,0 +1,83 @@
+"""Experiments and their events as messages."""
+
+from __future__ import annotations
+
+from evalrpc.v1 import evaluation_pb2, event_pb2, experiment_pb2, summary_pb2
+from evalrpc_server.domain.events import Checkpoint, Event, RunEvaluations
+from evalrpc_server.domain.experiments import EvaluationSummary, Experiment, Progress, State
+from evalrpc_server.domain.results import ItemResult
+from evalrpc_server.protobuf.documents import Encoding
+from evalrpc_server.protobuf.evaluations import evaluation_to_message
+from evalrpc_server.protobuf.results import result_to_message
+from evalrpc_server.protobuf.spec import spec_to_message
+from evalrpc_server.protobuf.values import error_to_message, timestamp
+
+_STATES = {state: experiment_pb2.ExperimentState.Value(f"EXPERIMENT_STATE_{state}") for state in State}
+_STATES_BY_NUMBER = {number: state for state, number in _STATES.items()}
+
+
+def event_to_message(event: Event, encoding: Encoding) -> event_pb2.ExperimentEvent:
+    """Writes an event."""
+    message = event_pb2.ExperimentEvent(
+        sequence=event.sequence, time=timestamp(event.time), progress=_progress(event.progress)
+    )
+    match event.body:
+        case ItemResult() as result:
+            message.item_result.CopyFrom(result_to_message(result, encoding))
+        case Experiment() as experiment:
+            message.experiment.CopyFrom(experiment_to_message(experiment, encoding))
+        case RunEvaluations(evaluations):
+            message.run_evaluations.CopyFrom(
+                evaluation_pb2.RunEvaluations(
+                    evaluations=[evaluation_to_message(evaluation, encoding) for evaluation in evaluations]
+                )
+            )
+        case Checkpoint(draining):
+            message.checkpoint.CopyFrom(event_pb2.Checkpoint(draining=draining))
+    return message
+
+
+def experiment_to_message(experiment: Experiment, encoding: Encoding) -> experiment_pb2.Experiment:
+    """Writes an experiment."""
+    return experiment_pb2.Experiment(
+        id=experiment.id,
+        spec=spec_to_message(experiment.spec),
+        state=_STATES[experiment.state],
+        progress=_progress(experiment.progress),
+        summaries=[_summary(name, summary) for name, summary in sorted(experiment.summaries.items())],
+        run_evaluations=[
+            evaluation_to_message(evaluation, encoding) for evaluation in experiment.run_evaluations
+        ],
+        last_sequence=experiment.sequence,
+        create_time=timestamp(experiment.create_time),
+        start_time=timestamp(experiment.start_time),
+        end_time=timestamp(experiment.end_time),
+        error=error_to_message(experiment.error) if experiment.error else None,
+        request_id=experiment.request_id,
+    )
+
+
+def state_from_number(number: int) -> State | None:
+    """Returns the state of an enum value, or None where it names none."""
+    return _STATES_BY_NUMBER.get(number)
+
+
+def _progress(progress: Progress) -> experiment_pb2.Progress:
+    return experiment_pb2.Progress(
+        total=progress.total,
+        completed=progress.completed,
+        failed=progress.failed,
+        retried=progress.retried,
+        in_flight=progress.in_flight,
+    )
+
+
+def _summary(name: str, summary: EvaluationSummary) -> summary_pb2.EvaluationSummary:
+    return summary_pb2.EvaluationSummary(
+        name=name,
+        n=summary.n,
+        unscored=summary.unscored,
+        errors=summary.errors,
+        mean=summary.mean,
+        standard_error=summary.standard_error,
+    )
