@@ -8,7 +8,10 @@ the latency, and answers `{"output": <answer>}`; every fifth item is answered wr
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
+from array import array
+from collections.abc import Sequence
 
 import msgspec
 import uvloop
@@ -29,14 +32,22 @@ class _Request(msgspec.Struct):
 
 
 class Stats(msgspec.Struct):
-    """What the endpoint saw: counts since the last reset; `first_answer_ns` is CLOCK_MONOTONIC, 0 when none yet."""
+    """What the endpoint saw since the last reset.
+
+    Attributes:
+        requests: Task calls.
+        distinct: Different items among them.
+        max_in_flight: Most calls open at once.
+        first_answer_ns: CLOCK_MONOTONIC of the first answer, 0 when there was none.
+        tenths: Answers per second in each tenth of the answers.
+    """
 
     requests: int = 0
     distinct: int = 0
     in_flight: int = 0
     max_in_flight: int = 0
     first_answer_ns: int = 0
-    last_answer_ns: int = 0
+    tenths: list[float] = []
 
 
 class TaskEndpoint:
@@ -45,6 +56,7 @@ class TaskEndpoint:
     def __init__(self) -> None:
         self.stats = Stats()
         self._seen: set[int] = set()
+        self._answered_ns = array("q")
         self._decode = msgspec.json.Decoder(_Request).decode
         self._encode = msgspec.json.Encoder().encode
 
@@ -53,10 +65,13 @@ class TaskEndpoint:
             self._task(self._decode(body).input, respond)
         elif path == b"/stats":
             self.stats.distinct = len(self._seen)
+            self.stats.first_answer_ns = self._answered_ns[0] if self._answered_ns else 0
+            self.stats.tenths = rates(self._answered_ns, 10)
             respond(self._encode(self.stats))
         elif path == b"/reset":
             self.stats = Stats()
             self._seen.clear()
+            self._answered_ns = array("q")
             respond(b"{}")
         else:
             respond(b"{}", b"404 Not Found")
@@ -77,11 +92,18 @@ class TaskEndpoint:
             self._answer(stats, respond, answer)
 
     def _answer(self, stats: Stats, respond: Respond, answer: bytes) -> None:
-        now = time.monotonic_ns()
         stats.in_flight -= 1
-        stats.first_answer_ns = stats.first_answer_ns or now
-        stats.last_answer_ns = now
+        self._answered_ns.append(time.monotonic_ns())
         respond(answer)
+
+
+def rates(times_ns: Sequence[int], parts: int) -> list[float]:
+    """Events per second in each of `parts` equal shares of the events, from their times in order."""
+    size = len(times_ns) // parts
+    if size < 2:
+        return []
+    edges = [times_ns[min(part * size, len(times_ns) - 1)] for part in range(parts + 1)]
+    return [round(size * 1e9 / max(1, after - before), 1) for before, after in itertools.pairwise(edges)]
 
 
 if __name__ == "__main__":

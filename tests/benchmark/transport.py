@@ -19,7 +19,7 @@ import httpx
 import uvloop
 
 from evalrpc_server.outbound.transport import AiohttpTransport
-from tests.benchmark.processes import module, started
+from tests.benchmark.services import started
 from tests.benchmark.table import print_table
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=2000, help="calls per figure and round")
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
-    with started(module("tests.benchmark.endpoint")) as endpoint:
+    with started("tests.benchmark.endpoint") as endpoint:
         rows = uvloop.run(measure(f"{endpoint.url}/task", arguments.calls, arguments.rounds))
     print_table(["CPU ms per call, in flight:", *map(str, IN_FLIGHT)], rows)
 

@@ -1,0 +1,187 @@
+"""Tables and verdicts from the runs' figures."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tests.benchmark.harness import Measurement
+from tests.benchmark.table import print_table
+from tests.benchmark.workloads import Workload
+
+_HEAD = (
+    "runner",
+    "runs",
+    "items/s",
+    "wall s",
+    "CPU s/1000: client",
+    "server",
+    "endpoint",
+    "peak MiB: client",
+    "server",
+    "first result ms",
+    "last tenth/first",
+    "in flight",
+    "foreign cores",
+    "mean",
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A target beside the figure that was measured for it."""
+
+    target: str
+    measured: float
+    met: bool
+
+
+class Figures:
+    """Medians over the rounds."""
+
+    def __init__(self, measurements: Sequence[Measurement]) -> None:
+        self._all = measurements
+
+    def runs(self, workload: Workload, runner: str, items: int | None = None) -> list[Measurement]:
+        """The runs of one row."""
+        size = workload.items if items is None else items
+        return [m for m in self._all if (m.workload, m.runner, m.items) == (workload.name, runner, size)]
+
+    def median(
+        self,
+        workload: Workload,
+        runner: str,
+        figure: Callable[[Measurement], float],
+        items: int | None = None,
+    ) -> float | None:
+        """The median of one figure, None when nothing was run."""
+        values = [figure(m) for m in self.runs(workload, runner, items)]
+        return statistics.median(values) if values else None
+
+
+def print_report(workloads: Sequence[Workload], measurements: Sequence[Measurement]) -> list[dict[str, Any]]:
+    """Prints a table per workload and the verdicts; returns the verdicts for the result file."""
+    figures = Figures(measurements)
+    for workload in workloads:
+        print(f"\n{workload.name}: {workload.description}; ideal {workload.ideal_seconds():.2f} s\n")
+        runners = dict.fromkeys(m.runner for m in measurements if m.workload == workload.name)
+        rows = [_row(figures, workload, runner) for runner in runners]
+        print_table(_HEAD, sorted(rows, key=lambda row: -float(row[2].replace(",", ""))))
+        _print_langfuse(figures, workload, list(runners))
+    for measurement in measurements:
+        for problem in measurement.problems:
+            print(
+                f"\nWRONG: {measurement.workload} {measurement.runner} round {measurement.round + 1}: {problem}"
+            )
+    found = [verdict for workload in workloads for verdict in verdicts(figures, workload)]
+    if found:
+        print()
+        print_table(
+            ("target", "measured", "met"),
+            [(v.target, f"{v.measured:.2f}", "yes" if v.met else "no") for v in found],
+        )
+    return [asdict(verdict) for verdict in found]
+
+
+def verdicts(figures: Figures, workload: Workload) -> list[Verdict]:
+    """The targets that this workload speaks about, as far as both sides were measured."""
+    found: list[Verdict] = []
+
+    def at_least(target: str, measured: float | None, bound: float) -> None:
+        if measured is not None:
+            found.append(
+                Verdict(f"{workload.name}: {target} at least {bound:g}", measured, measured >= bound)
+            )
+
+    def at_most(target: str, measured: float | None, bound: float) -> None:
+        if measured is not None:
+            found.append(Verdict(f"{workload.name}: {target} at most {bound:g}", measured, measured <= bound))
+
+    def ratio(figure: Callable[[Measurement], float], peer: str) -> float | None:
+        ours, theirs = figures.median(workload, "evalrpc", figure), figures.median(workload, peer, figure)
+        return ours / theirs if ours and theirs else None
+
+    def speed(m: Measurement) -> float:
+        return m.items_per_second
+
+    if workload.name in {"W1", "H1"}:
+        at_least("items/s over Langfuse Python's", ratio(speed, "langfuse-python"), 5)
+        at_least("items/s over Langfuse JS's", ratio(speed, "langfuse-js"), 1)
+    if workload.name == "W1":
+        server_cpu = figures.median(workload, "evalrpc", lambda m: m.cpu["server"])
+        at_most("server CPU ms per item", server_cpu, 1.0)
+    if workload.name in {"W2", "W4"}:
+        at_most("wall time over the bare loop's", ratio(lambda m: m.seconds, "bare"), 1.05)
+        at_most(
+            "first result, ms after the first answer",
+            figures.median(workload, "evalrpc", lambda m: m.first_result_ms),
+            20,
+        )
+    if workload.baseline_items:
+        small = figures.median(workload, "evalrpc", lambda m: m.peak_mib["server"], workload.baseline_items)
+        large = figures.median(workload, "evalrpc", lambda m: m.peak_mib["server"])
+        growth = None if small is None or large is None else large - small
+        at_most(f"server's peak MiB above its peak at {workload.baseline_items:,} items", growth, 64)
+        at_least(
+            "last tenth's items/s over the first's", figures.median(workload, "evalrpc", _steadiness), 0.9
+        )
+    return found
+
+
+def _steadiness(measurement: Measurement) -> float:
+    """Task answers per second in the last tenth of a run over those in the first."""
+    tenths = measurement.tenths
+    return tenths[-1] / tenths[0] if tenths else float("nan")
+
+
+def _row(figures: Figures, workload: Workload, runner: str) -> list[str]:
+    def show(figure: Callable[[Measurement], float | None], form: str) -> str:
+        values = [value for m in figures.runs(workload, runner) if (value := figure(m)) is not None]
+        return format(statistics.median(values), form) if values else "-"
+
+    return [
+        runner,
+        str(len(figures.runs(workload, runner))),
+        show(lambda m: m.items_per_second, ",.0f"),
+        show(lambda m: m.seconds, ".2f"),
+        show(lambda m: m.cpu["client"], ".2f"),
+        show(lambda m: m.cpu.get("server"), ".2f"),
+        show(lambda m: m.cpu["endpoint"], ".2f"),
+        show(lambda m: m.peak_mib["client"], ".0f"),
+        show(lambda m: m.peak_mib.get("server"), ".0f"),
+        show(lambda m: m.first_result_ms, ",.0f"),
+        show(_steadiness, ".2f"),
+        show(lambda m: m.max_in_flight, ".0f"),
+        show(lambda m: m.foreign_cores, ".2f"),
+        show(lambda m: m.mean, ".3f"),
+    ]
+
+
+def _print_langfuse(figures: Figures, workload: Workload, runners: Sequence[str]) -> None:
+    rows = []
+    for runner in runners:
+        runs = [m for m in figures.runs(workload, runner) if m.langfuse]
+        if not runs:
+            continue
+        sent, items = runs[0].langfuse or {}, workload.items
+        requests = "; ".join(f"{route} {count}" for route, count in sorted(sent["requests"].items()))
+        per_item = [sent["spans"] / items, sent["distinct_scores"] / items, sent["kib"] / items]
+        total = sum(sent["requests"].values()) * 1000 / items
+        cpu = statistics.median(m.cpu["langfuse"] for m in runs)
+        rows.append([runner, f"{total:.0f}", *(f"{value:.3f}" for value in per_item), f"{cpu:.2f}", requests])
+    if rows:
+        print()
+        print_table(
+            (
+                "to Langfuse",
+                "requests/1000",
+                "spans/item",
+                "scores/item",
+                "KiB/item",
+                "CPU s/1000",
+                "requests",
+            ),
+            rows,
+        )

@@ -1,0 +1,10 @@
+"""The runners by name. A new one is a file here, a driver, and a line below."""
+
+from __future__ import annotations
+
+from tests.benchmark.runners.bare import Bare
+from tests.benchmark.runners.base import Runner
+from tests.benchmark.runners.langfuse_js import LangfuseJs
+from tests.benchmark.runners.langfuse_python import LangfusePython
+
+RUNNERS: dict[str, Runner] = {runner.name: runner for runner in (Bare(), LangfusePython(), LangfuseJs())}
