@@ -1,0 +1,1 @@
+"""Stand-ins for the services of other vendors that tests and benchmarks need."""
