@@ -34,6 +34,10 @@ class StoreBusyError(StoreError):
     """Another server holds the store."""
 
 
+class InvalidCursorError(ValueError):
+    """A cursor that no page of this kind gave."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxRecord:
     """Something to be delivered to Langfuse, stored in the same commit as what it tells of.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from decimal import Decimal
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -69,7 +70,7 @@ Seconds = Annotated[
     float,
     BeforeValidator(_seconds),
     AfterValidator(_positive_seconds),
-    PlainSerializer(lambda value: f"{value:g}s"),
+    PlainSerializer(lambda value: f"{Decimal(repr(value)).normalize():f}s"),
 ]
 """A duration; written and read as protobuf's JSON does, `"2.5s"`."""
 

@@ -1,0 +1,175 @@
+"""Domain values as the text that is stored.
+
+JSON by msgspec, straight from the domain's dataclasses, so that a field added to them with a default is stored from then on
+and older rows stay readable. What is stored once elsewhere is left out: an experiment's spec, a result's item. Specs are
+written and read by their own models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields, make_dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeVar, get_type_hints
+
+import msgspec
+from pydantic import BaseModel, ValidationError
+
+from evalrpc_server.domain.events import Checkpoint, Event, EventBody, RunEvaluations
+from evalrpc_server.domain.experiments import Experiment, Progress
+from evalrpc_server.domain.items import Item
+from evalrpc_server.domain.results import ItemResult
+from evalrpc_server.domain.spec.experiment import ExperimentSpec
+from evalrpc_server.store.port import StoreError
+
+EXPERIMENT = "experiment"
+RESULT = "result"
+RUN_EVALUATIONS = "run_evaluations"
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_encode = msgspec.json.Encoder().encode
+
+
+def _without(model: type, left_out: str) -> type:
+    """Makes a dataclass like another one, without one of its fields."""
+    types = get_type_hints(model)
+    columns = []
+    for each in fields(model):
+        if each.default is not MISSING:
+            columns.append((each.name, types[each.name], field(default=each.default)))
+        elif each.default_factory is not MISSING:
+            columns.append((each.name, types[each.name], field(default_factory=each.default_factory)))
+        elif each.name != left_out:
+            columns.append((each.name, types[each.name], field()))
+    return make_dataclass(f"Stored{model.__name__}", columns, kw_only=True, slots=True)
+
+
+_StoredExperiment: Any = _without(Experiment, "spec")
+_StoredResult: Any = _without(ItemResult, "item")
+_EXPERIMENT_FIELDS = tuple(each.name for each in fields(_StoredExperiment))
+_RESULT_FIELDS = tuple(each.name for each in fields(_StoredResult))
+
+
+@dataclass(slots=True, kw_only=True)
+class _ExperimentPayload:
+    time: datetime
+    progress: Progress
+    body: _StoredExperiment
+
+
+@dataclass(slots=True, kw_only=True)
+class _ResultPayload:
+    time: datetime
+    progress: Progress
+    body: _StoredResult
+
+
+@dataclass(slots=True, kw_only=True)
+class _RunEvaluationsPayload:
+    time: datetime
+    progress: Progress
+    body: RunEvaluations
+
+
+_decode_experiment = msgspec.json.Decoder(_StoredExperiment).decode
+_decoders: Mapping[str, msgspec.json.Decoder[Any]] = {
+    EXPERIMENT: msgspec.json.Decoder(_ExperimentPayload),
+    RESULT: msgspec.json.Decoder(_ResultPayload),
+    RUN_EVALUATIONS: msgspec.json.Decoder(_RunEvaluationsPayload),
+}
+
+
+def encode_experiment(experiment: Experiment) -> str:
+    """Writes an experiment without its spec."""
+    return _text(_parts(experiment, _EXPERIMENT_FIELDS))
+
+
+def decode_experiment(text: str, spec: ExperimentSpec) -> Experiment:
+    """Reads what `encode_experiment` wrote."""
+    return _experiment(_read(partial(_decode_experiment, text)), spec)
+
+
+def encode_event(event: Event) -> tuple[str, str]:
+    """Returns an event's kind and payload: all but its sequence, and without what is stored elsewhere.
+
+    Raises:
+        StoreError: the event is a checkpoint, which is never stored, or holds text that is not Unicode.
+    """
+    kind, body = _stored_body(event.body)
+    return kind, _text({"time": event.time, "progress": event.progress, "body": body})
+
+
+def _stored_body(body: EventBody) -> tuple[str, object]:
+    match body:
+        case ItemResult():
+            return RESULT, _parts(body, _RESULT_FIELDS)
+        case Experiment():
+            return EXPERIMENT, _parts(body, _EXPERIMENT_FIELDS)
+        case RunEvaluations():
+            return RUN_EVALUATIONS, body
+        case Checkpoint():
+            raise StoreError("a checkpoint is not stored")
+
+
+def decode_event(
+    sequence: int, kind: str, payload: str, *, item: Item | None, spec: ExperimentSpec | None
+) -> Event:
+    """Reads what `encode_event` wrote.
+
+    Args:
+        sequence: the event's place in the log.
+        kind: as `encode_event` returned it.
+        payload: as `encode_event` returned it.
+        item: the result's item, where the event is a result.
+        spec: the experiment's spec, where the event is a change of its state.
+    """
+    if kind not in _decoders:
+        raise StoreError(f"the store holds an event of the kind {kind!r}, which this release does not know")
+    stored = _read(partial(_decoders[kind].decode, payload))
+    body: EventBody = stored.body
+    if kind == RESULT:
+        if item is None:
+            raise StoreError("the item of a stored result is missing")
+        body = ItemResult(item=item, **_parts(body, _RESULT_FIELDS))
+    elif kind == EXPERIMENT:
+        if spec is None:
+            raise StoreError("the spec of a stored experiment is missing")
+        body = _experiment(body, spec)
+    return Event(sequence=sequence, time=stored.time, progress=stored.progress, body=body)
+
+
+def encode_model(model: BaseModel) -> str:
+    """Writes a spec."""
+    return model.model_dump_json()
+
+
+def decode_model(model: type[Model], text: str) -> Model:
+    """Reads a spec."""
+    try:
+        return model.model_validate_json(text)
+    except ValidationError as error:
+        raise StoreError(f"a stored {model.__name__} is not readable by this release") from error
+
+
+def _parts(value: object, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in names}
+
+
+def _experiment(stored: object, spec: ExperimentSpec) -> Experiment:
+    return Experiment(spec=spec, **_parts(stored, _EXPERIMENT_FIELDS))
+
+
+def _text(value: object) -> str:
+    try:
+        return _encode(value).decode("utf-8")
+    except UnicodeEncodeError as error:
+        raise StoreError("text with a lone surrogate cannot be stored") from error
+
+
+def _read(decode: Any) -> Any:
+    try:
+        return decode()
+    except msgspec.MsgspecError as error:
+        raise StoreError(f"a stored row is not readable by this release: {error}") from error

@@ -1,0 +1,127 @@
+"""Records on their way to Langfuse."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from evalrpc_server.store.connection import Connection, insert_rows, placeholders
+from evalrpc_server.store.port import OutboxCounts, OutboxRecord, QueuedRecord
+from evalrpc_server.store.tables.paging import fitting
+
+_PER_STATEMENT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of records, by position."""
+
+    accepted: Sequence[int] = ()
+    rejected: Mapping[int, str] = field(default_factory=dict)
+
+
+def insert(connection: Connection, records: Sequence[OutboxRecord]) -> None:
+    """Queues records; those whose id is known already change nothing."""
+    for experiment_id, group in groupby(records, key=lambda record: record.experiment_id):
+        rows = [
+            (
+                record.id,
+                experiment_id,
+                record.project,
+                record.kind,
+                "queued",
+                len(record.payload),
+                record.payload,
+                "",
+            )
+            for record in group
+        ]
+        queued = insert_rows(
+            connection,
+            "outbox",
+            "id, experiment_id, project, kind, state, characters, payload, error",
+            rows,
+            suffix="ON CONFLICT (id) DO NOTHING",
+        )
+        connection.execute(
+            "INSERT INTO outbox_counts (experiment_id, queued, accepted, rejected, last_error) VALUES (?, ?, 0, 0, '')"
+            " ON CONFLICT (experiment_id) DO UPDATE SET queued = outbox_counts.queued + ?",
+            (experiment_id, queued, queued),
+        )
+
+
+def read(
+    connection: Connection, project: str, *, after: int, limit: int, characters: int
+) -> Sequence[QueuedRecord]:
+    """Returns a page of queued records behind a position."""
+    condition = "project = ? AND position > ? AND state = 'queued'"
+    with connection.snapshot():
+        measured = connection.query(
+            f"SELECT position, characters FROM outbox WHERE {condition} ORDER BY position LIMIT ?",
+            (project, after, limit),
+        )
+        count = fitting(measured, characters)
+        rows = connection.query(
+            "SELECT position, id, experiment_id, kind, payload FROM outbox"
+            f" WHERE {condition} ORDER BY position LIMIT ?",
+            (project, after, count),
+        )
+    return [
+        QueuedRecord(
+            position=position,
+            record=OutboxRecord(
+                id=record_id, experiment_id=experiment_id, project=project, kind=kind, payload=payload
+            ),
+        )
+        for position, record_id, experiment_id, kind, payload in rows
+    ]
+
+
+def settle(connection: Connection, settlements: Sequence[Settlement]) -> Sequence[None]:
+    """Marks queued records as accepted or rejected; others stay as they are."""
+    for settlement in settlements:
+        for start in range(0, len(settlement.accepted), _PER_STATEMENT):
+            _accept(connection, settlement.accepted[start : start + _PER_STATEMENT])
+        for position, error in settlement.rejected.items():
+            _reject(connection, position, error)
+    return [None] * len(settlements)
+
+
+def _accept(connection: Connection, positions: Sequence[int]) -> None:
+    condition = f"position IN ({placeholders(len(positions))}) AND state = 'queued'"
+    owners = connection.query(f"SELECT experiment_id FROM outbox WHERE {condition}", positions)
+    connection.execute(f"UPDATE outbox SET state = 'accepted', payload = '' WHERE {condition}", positions)
+    for (experiment_id,), count in Counter(owners).items():
+        connection.execute(
+            "UPDATE outbox_counts SET queued = queued - ?, accepted = accepted + ? WHERE experiment_id = ?",
+            (count, count, experiment_id),
+        )
+
+
+def _reject(connection: Connection, position: int, error: str) -> None:
+    rows = connection.query(
+        "SELECT experiment_id FROM outbox WHERE position = ? AND state = 'queued'", (position,)
+    )
+    for (experiment_id,) in rows:
+        connection.execute(
+            "UPDATE outbox SET state = 'rejected', error = ? WHERE position = ?", (error, position)
+        )
+        connection.execute(
+            "UPDATE outbox_counts SET queued = queued - 1, rejected = rejected + 1, last_error = ?"
+            " WHERE experiment_id = ?",
+            (error, experiment_id),
+        )
+
+
+def counts(connection: Connection, experiment_id: str) -> OutboxCounts:
+    """Returns what became of an experiment's records."""
+    rows = connection.query(
+        "SELECT queued, accepted, rejected, last_error FROM outbox_counts WHERE experiment_id = ?",
+        (experiment_id,),
+    )
+    if not rows:
+        return OutboxCounts()
+    queued, accepted, rejected, last_error = rows[0]
+    return OutboxCounts(queued=queued, accepted=accepted, rejected=rejected, last_error=last_error)
