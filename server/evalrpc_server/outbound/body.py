@@ -1,0 +1,139 @@
+"""Reading a response body in bounded memory, compressed or not."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import httpx
+
+ACCEPT_ENCODING = "gzip, deflate"
+"""The content codings that `read_body` undoes."""
+
+BodyStream = httpx.SyncByteStream | httpx.AsyncByteStream
+"""The body of an `httpx.Response`; one that an async transport made is an `AsyncByteStream`."""
+
+_GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
+_RAW_DEFLATE = -zlib.MAX_WBITS
+
+
+class BodyError(Exception):
+    """The body is not in the content coding that its headers name; the message says so."""
+
+
+class TruncatedError(Exception):
+    """The connection failed before the body's end.
+
+    Attributes:
+        received: bytes that had come, as they were sent.
+    """
+
+    def __init__(self, received: int) -> None:
+        super().__init__(f"the connection closed after {received} bytes")
+        self.received = received
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What was read of a body.
+
+    Attributes:
+        content: the bytes, decoded; at most the limit.
+        complete: False where the body is larger than the limit.
+        size: bytes that the body has, as far as is known: declared, or read until the limit was passed.
+    """
+
+    content: bytes
+    complete: bool
+    size: int
+
+
+async def read_body(stream: BodyStream, headers: Mapping[str, str], limit: int) -> Body:
+    """Reads a body, and no further than just past `limit` decoded bytes.
+
+    Args:
+        stream: the body as it comes; left open.
+        headers: of the response; names in lower case.
+        limit: bytes.
+
+    Raises:
+        BodyError: it is not what its `Content-Encoding` says.
+        TruncatedError: the connection failed before its end.
+    """
+    coding = headers.get("content-encoding", "").strip().lower()
+    if coding not in {"", "identity"}:
+        return await _read_coded(stream, coding, limit)
+    declared = headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit:
+        content = await _read_beginning(stream, limit)
+        return Body(content, complete=False, size=int(declared))
+    return await _read_plain(stream, limit)
+
+
+async def _chunks(stream: BodyStream) -> AsyncGenerator[bytes]:
+    assert isinstance(stream, httpx.AsyncByteStream)
+    received = 0
+    try:
+        async for chunk in stream:
+            received += len(chunk)
+            yield chunk
+    except httpx.TransportError:
+        raise TruncatedError(received) from None
+
+
+async def _read_plain(stream: BodyStream, limit: int) -> Body:
+    if isinstance(stream, httpx.ByteStream):  # it came whole with the headers
+        content = b"".join(stream)
+        return Body(content[:limit], complete=len(content) <= limit, size=len(content))
+    parts: list[bytes] = []
+    size = 0
+    async with aclosing(_chunks(stream)) as chunks:
+        async for chunk in chunks:
+            parts.append(chunk)
+            size += len(chunk)
+            if size > limit:
+                return Body(b"".join(parts)[:limit], complete=False, size=size)
+    return Body(b"".join(parts), complete=True, size=size)
+
+
+async def _read_beginning(stream: BodyStream, limit: int) -> bytes:
+    """Reads what a too large body begins with, as far as it is worth keeping."""
+    return (await _read_plain(stream, min(limit, 64 * 1024))).content
+
+
+async def _read_coded(stream: BodyStream, coding: str, limit: int) -> Body:
+    if coding not in {"gzip", "x-gzip", "deflate"}:
+        raise BodyError(f"answered in the content coding {coding[:40]!r}, which was not asked for")
+    decoder: zlib._Decompress | None = None
+    content = bytearray()
+    async with aclosing(_chunks(stream)) as chunks:
+        async for chunk in chunks:
+            if decoder is None:
+                decoder = zlib.decompressobj(_window(coding, chunk))
+            if not _inflate(decoder, chunk, content, limit, coding):
+                return Body(bytes(content[:limit]), complete=False, size=len(content))
+    if decoder is not None and not decoder.eof:
+        raise BodyError(f"answered with a {coding} body that ends too early")
+    return Body(bytes(content), complete=True, size=len(content))
+
+
+def _inflate(decoder: zlib._Decompress, data: bytes, content: bytearray, limit: int, coding: str) -> bool:
+    """Appends what `data` decodes to; returns whether the content is within the limit."""
+    while data and not decoder.eof:
+        try:
+            content += decoder.decompress(data, limit + 1 - len(content))
+        except zlib.error:
+            raise BodyError(f"answered with a body that is not {coding}") from None
+        if len(content) > limit:
+            return False
+        data = decoder.unconsumed_tail
+    return True
+
+
+def _window(coding: str, first: bytes) -> int:
+    """Tells zlib streams, which RFC 9110 means by "deflate", from the raw ones that some servers send."""
+    if coding == "deflate" and first and (first[0] & 0x0F) != 8:
+        return _RAW_DEFLATE
+    return _GZIP_OR_ZLIB

@@ -1,0 +1,301 @@
+"""The HTTP client of all calls that leave the server: pooled, bounded, and careful with credentials."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+import httpx
+
+from evalrpc_server.domain.documents import MAX_DOCUMENT_BYTES
+from evalrpc_server.outbound.body import Body, BodyError, BodyStream, TruncatedError, read_body
+from evalrpc_server.outbound.causes import connection_cause
+from evalrpc_server.outbound.failures import CallFailedError, Failure
+from evalrpc_server.outbound.http2 import Http2Transport
+from evalrpc_server.outbound.retries import RETRYABLE_STATUSES, parse_retry_after
+from evalrpc_server.outbound.secrets import Secrets
+from evalrpc_server.outbound.settings import OutboundSettings
+from evalrpc_server.outbound.transport import AddressRefused, AiohttpTransport
+
+Header = tuple[bytes, bytes]
+"""A header's name, in lower case, and its value."""
+
+MAX_RESPONSE_BYTES = 2 * MAX_DOCUMENT_BYTES
+"""The largest answer: one document, and as much again around it."""
+
+MAX_REDIRECTS = 5
+EXCERPT_BYTES = 2048
+"""How much of an answer is kept in an error."""
+
+_ERROR_BODY_BYTES = 64 * 1024
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpRequest:
+    """One call.
+
+    Attributes:
+        headers: sent wherever redirects lead.
+        private_headers: sent to the origin of `url` only; a name in both is sent with the private value there.
+        body: the content, or pieces of it that are read as they are sent.
+        max_response_bytes: the largest body of a 2xx answer.
+        http2: whether HTTP/2 may be used.
+    """
+
+    url: httpx.URL
+    method: str = "POST"
+    headers: Sequence[Header] = ()
+    private_headers: Sequence[Header] = ()
+    body: bytes | AsyncIterator[bytes] = b""
+    max_response_bytes: int = MAX_RESPONSE_BYTES
+    http2: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """An answer with a 2xx status, read to its end; header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class HttpClient:
+    """Sends calls over connections that all experiments share.
+
+    There is one pool for HTTP/1.1 and one for HTTP/2; both keep connections per origin. TLS certificates are verified.
+    Nothing is logged. The caller bounds the time of a call with `asyncio.timeout`; a call that is cancelled closes its
+    connection.
+    """
+
+    def __init__(self, settings: OutboundSettings, secrets: Secrets) -> None:
+        self._settings = settings
+        self._secrets = secrets
+        self._transport: httpx.AsyncBaseTransport | None = None
+        self._transport2: httpx.AsyncBaseTransport | None = None
+        self._extensions = {"timeout": {"connect": settings.connect_timeout}}
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        """Sends a call, follows its redirects, and returns the answer.
+
+        Redirects lead the method as RFC 9110 (15.4) says and browsers do: 307 and 308 keep it with the body, 303 turns it
+        into GET, and so do 301 and 302 with POST.
+
+        Raises:
+            CallFailedError: there is no answer, it is not 2xx, or it is larger than the request allows.
+        """
+        url, method, body = request.url, request.method, request.body
+        headers = _merged(request.headers, request.private_headers)
+        for _ in range(MAX_REDIRECTS + 1):
+            response = await self._exchange(request, method, url, headers, body)
+            if isinstance(response, HttpResponse):
+                return response
+            status, location = response
+            target = _redirect_target(url, location)
+            if status == 303 or (status in {301, 302} and method == "POST"):
+                method, body = ("HEAD" if method == "HEAD" else "GET"), b""
+            if not isinstance(body, bytes):
+                raise _redirect(
+                    request.url, f"redirected with {status} a call whose body is sent as a stream", "1"
+                )
+            same_origin = origin(target) == origin(request.url)
+            headers = (
+                _merged(request.headers, request.private_headers) if same_origin else list(request.headers)
+            )
+            if not body:
+                headers = [header for header in headers if header[0] != b"content-type"]
+            url = target
+        raise _redirect(
+            request.url, f"redirected more than {MAX_REDIRECTS} times; correct its URL", str(MAX_REDIRECTS)
+        )
+
+    async def aclose(self) -> None:
+        """Closes all connections, those in use included."""
+        for transport in (self._transport, self._transport2):
+            if transport is not None:
+                await transport.aclose()
+
+    async def _exchange(
+        self,
+        request: HttpRequest,
+        method: str,
+        url: httpx.URL,
+        headers: list[Header],
+        body: bytes | AsyncIterator[bytes],
+    ) -> HttpResponse | tuple[int, str]:
+        """Makes one exchange; returns the answer, or the status and location of a redirect."""
+        sent = self._request(method, url, headers, body, http2=request.http2)
+        transport = self._http2() if request.http2 else (self._transport or self._http1())
+        try:
+            response = await transport.handle_async_request(sent)
+        except httpx.TransportError as error:
+            self._raise_no_answer(url, error)
+        try:
+            status = response.status_code
+            received = {
+                name.decode("latin-1").lower(): value.decode("latin-1")
+                for name, value in response.headers.raw
+            }
+            if 200 <= status < 300:
+                answer = await read_body(response.stream, received, request.max_response_bytes)
+                if not answer.complete:
+                    raise _too_large(url, answer, request.max_response_bytes)
+                return HttpResponse(status, received, answer.content)
+            if status in _REDIRECTS and (location := received.get("location")):
+                return status, location
+            raise await self._status_failure(url, status, received, response.stream)
+        except BodyError as error:
+            raise CallFailedError(
+                Failure.INVALID_JSON, f"{error}; correct its Content-Encoding.", endpoint=origin(url)
+            ) from None
+        except TruncatedError as error:
+            raise _truncated(url, error.received) from None
+        finally:
+            await response.stream.aclose()  # type: ignore[union-attr]  # an async transport gives an async stream
+
+    def _request(
+        self,
+        method: str,
+        url: httpx.URL,
+        headers: list[Header],
+        body: bytes | AsyncIterator[bytes],
+        *,
+        http2: bool,
+    ) -> httpx.Request:
+        if http2 or not isinstance(body, bytes):
+            return httpx.Request(method, url, headers=headers, content=body, extensions=self._extensions)
+        # With a stream given, httpx adds no headers; the transport adds Host and Content-Length itself.
+        return httpx.Request(
+            method, url, headers=headers, stream=httpx.ByteStream(body), extensions=self._extensions
+        )
+
+    def _http1(self) -> httpx.AsyncBaseTransport:
+        settings = self._settings
+        self._transport = AiohttpTransport(
+            ssl_context=settings.ssl_context(), check_address=settings.check_address
+        )
+        return self._transport
+
+    def _http2(self) -> httpx.AsyncBaseTransport:
+        if self._transport2 is None:
+            settings = self._settings
+            self._transport2 = Http2Transport(
+                ssl_context=settings.ssl_context(), check_address=settings.check_address
+            )
+        return self._transport2
+
+    async def _status_failure(
+        self, url: httpx.URL, status: int, headers: Mapping[str, str], stream: BodyStream
+    ) -> CallFailedError:
+        excerpt = ""
+        try:
+            body = await read_body(stream, headers, _ERROR_BODY_BYTES)
+            excerpt = self._secrets.excerpt(body.content, limit=EXCERPT_BYTES, complete=body.complete)
+        except (BodyError, TruncatedError):
+            pass  # the status alone tells what happened
+        retryable = status in RETRYABLE_STATUSES
+        return CallFailedError(
+            Failure.HTTP_STATUS,
+            f"answered with HTTP status {status}{_advice(status)}.",
+            endpoint=origin(url),
+            retryable=retryable,
+            retry_after=parse_retry_after(headers.get("retry-after")) if retryable else None,
+            status=str(status),
+            body=excerpt,
+        )
+
+    def _raise_no_answer(self, url: httpx.URL, error: httpx.TransportError) -> NoReturn:
+        endpoint = origin(url)
+        if isinstance(error, AddressRefused):
+            raise CallFailedError(
+                Failure.REFUSED,
+                f"must not be called: {error}. The server's outbound policy decides this.",
+                endpoint=endpoint,
+                host=url.host,
+                rule=str(error),
+            ) from None
+        if isinstance(error, httpx.ConnectTimeout):
+            cause = f"no connection within {self._settings.connect_timeout:g} s"
+        elif isinstance(error, httpx.ConnectError):
+            cause = connection_cause(error)
+        elif isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol):
+            cause = "the request cannot be sent as HTTP"
+        elif isinstance(error, httpx.RemoteProtocolError) and "disconnect" not in str(error).lower():
+            raise CallFailedError(
+                Failure.NOT_HTTP,
+                "answered with something that is not HTTP; correct the URL's scheme, host and port.",
+                endpoint=endpoint,
+                cause="the answer is not HTTP",
+            ) from None
+        else:
+            raise _truncated(url, 0) from None
+        raise CallFailedError(
+            Failure.UNREACHABLE,
+            f"cannot be reached: {cause}. Check that it runs and that its URL is right.",
+            endpoint=endpoint,
+            retryable=isinstance(error, httpx.TimeoutException | httpx.NetworkError),
+            cause=cause,
+        ) from None
+
+
+def origin(url: httpx.URL) -> str:
+    """Returns scheme, host and port of a URL, all in one way of writing, such as http://127.0.0.1:9000."""
+    host = url.raw_host.decode("ascii")
+    if ":" in host:
+        host = f"[{host}]"
+    default = {"http": 80, "https": 443}.get(url.scheme)
+    port = url.port
+    return f"{url.scheme}://{host}" + (f":{port}" if port is not None and port != default else "")
+
+
+def _merged(headers: Sequence[Header], private: Sequence[Header]) -> list[Header]:
+    if not private:
+        return list(headers)
+    names = {name for name, _ in private}
+    return [header for header in headers if header[0] not in names] + list(private)
+
+
+def _redirect_target(url: httpx.URL, location: str) -> httpx.URL:
+    try:
+        target = url.join(location)
+        if target.scheme not in {"http", "https"} or not target.host:
+            raise httpx.InvalidURL("no http URL")
+    except (httpx.InvalidURL, UnicodeError, ValueError):
+        raise _redirect(url, "redirected to something that is no http URL; correct its URL", "1") from None
+    return target.copy_with(userinfo=b"", fragment=None)
+
+
+def _redirect(url: httpx.URL, message: str, redirects: str) -> CallFailedError:
+    return CallFailedError(Failure.REDIRECT, f"{message}.", endpoint=origin(url), redirects=redirects)
+
+
+def _truncated(url: httpx.URL, received: int) -> CallFailedError:
+    return CallFailedError(
+        Failure.TRUNCATED,
+        "closed the connection before its answer was complete; see its own log.",
+        endpoint=origin(url),
+        retryable=True,
+        received_bytes=str(received),
+    )
+
+
+def _too_large(url: httpx.URL, body: Body, limit: int) -> CallFailedError:
+    return CallFailedError(
+        Failure.TOO_LARGE,
+        f"answered with more than the {limit} bytes allowed; send a smaller answer, or a reference to it.",
+        endpoint=origin(url),
+        limit_bytes=str(limit),
+        size_bytes=str(body.size),
+    )
+
+
+def _advice(status: int) -> str:
+    match status:
+        case 401 | 403:
+            return "; check the credentials in its headers"
+        case 404 | 405:
+            return "; check its URL"
+        case _:
+            return ""

@@ -1,0 +1,118 @@
+"""An HTTP endpoint that a caller named: where it is and what every call to it carries, prepared once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+import httpx
+
+from evalrpc_server.outbound.body import ACCEPT_ENCODING
+from evalrpc_server.outbound.client import (
+    EXCERPT_BYTES,
+    Header,
+    HttpClient,
+    HttpRequest,
+    HttpResponse,
+    origin,
+)
+from evalrpc_server.outbound.failures import CallFailedError, Failure
+from evalrpc_server.outbound.secrets import REFERENCE, SecretError, Secrets
+
+_OUR_HEADERS: tuple[Header, ...] = (
+    (b"content-type", b"application/json"),
+    (b"accept", b"application/json, text/plain;q=0.9, */*;q=0.1"),
+    (b"accept-encoding", ACCEPT_ENCODING.encode()),
+    (b"user-agent", b"evalrpc-server"),
+)
+
+_CONNECTION_HEADERS = frozenset(
+    {
+        b"connection",
+        b"content-length",
+        b"expect",
+        b"keep-alive",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+"""Headers that are the client's own business: they describe the connection or the framing of the body."""
+
+
+class HttpEndpoint:
+    """Posts JSON to one URL.
+
+    Args:
+        client: sends the calls.
+        secrets: where references in headers are resolved, anew for each call.
+        url: an http or https URL.
+        headers: of every call; values may hold `${secret:NAME}`. They go to the URL's own origin only.
+        http2: whether HTTP/2 may be used.
+    """
+
+    def __init__(
+        self,
+        client: HttpClient,
+        secrets: Secrets,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        http2: bool = False,
+    ) -> None:
+        self._client = client
+        self._secrets = secrets
+        self._url = httpx.URL(url)
+        self._http2 = http2
+        self._plain: list[Header] = []
+        self._secret: list[tuple[bytes, str]] = []
+        for name, value in (headers or {}).items():
+            key = name.lower().encode("ascii")
+            if key in _CONNECTION_HEADERS:
+                continue
+            if REFERENCE.search(value):
+                self._secret.append((key, value))
+            else:
+                self._plain.append((key, value.encode("ascii")))
+        self.origin = origin(self._url)
+
+    def redact_answer(self, text: str) -> str:
+        """Returns an answer without the secrets that calls carry, should it echo them."""
+        return self._secrets.redact_answer(text) if self._secret else text
+
+    def excerpt(self, content: bytes) -> str:
+        """Returns the beginning of an answer as it may be kept in an error."""
+        return self._secrets.excerpt(content, limit=EXCERPT_BYTES)
+
+    async def post(
+        self, body: bytes | AsyncIterator[bytes], *, headers: Sequence[Header] = (), max_response_bytes: int
+    ) -> HttpResponse:
+        """Posts a JSON body, with some more headers.
+
+        Raises:
+            CallFailedError: there is no answer, it is not 2xx, it is too large, or a secret is missing.
+        """
+        return await self._client.send(
+            HttpRequest(
+                url=self._url,
+                headers=(*_OUR_HEADERS, *headers),
+                private_headers=self._private_headers(),
+                body=body,
+                max_response_bytes=max_response_bytes,
+                http2=self._http2,
+            )
+        )
+
+    def _private_headers(self) -> list[Header]:
+        if not self._secret:
+            return self._plain
+        try:
+            resolved = [(name, self._secrets.expand(value).encode("ascii")) for name, value in self._secret]
+        except SecretError as error:
+            raise CallFailedError(
+                Failure.SECRET,
+                f"was not called. {error}",
+                endpoint=self.origin,
+                secret=error.name,
+            ) from None
+        return self._plain + resolved

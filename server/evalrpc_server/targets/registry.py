@@ -1,0 +1,42 @@
+"""The kinds of task and what serves them: the one place to add a target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from evalrpc_server.domain.spec.tasks import HttpTask, TaskSpec
+from evalrpc_server.outbound.outbound import Outbound
+from evalrpc_server.targets.http import HttpTarget
+from evalrpc_server.targets.port import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetResources:
+    """What targets are made with.
+
+    Attributes:
+        outbound: the way to endpoints.
+    """
+
+    outbound: Outbound
+
+
+TargetFactory = Callable[[TaskSpec, TargetResources], Target]
+"""Makes the target of a task whose kind it serves."""
+
+
+def _http(spec: TaskSpec, resources: TargetResources) -> Target:
+    assert isinstance(spec.http, HttpTask)
+    return HttpTarget(spec.http, resources.outbound)
+
+
+TARGETS: Mapping[str, TargetFactory] = {
+    "http": _http,
+}
+"""Kinds by their name in the spec."""
+
+
+def open_target(spec: TaskSpec, resources: TargetResources) -> Target:
+    """Makes the target that serves a task; the caller closes it."""
+    return TARGETS[spec.kind](spec, resources)
