@@ -13,13 +13,13 @@ def connection_cause(error: BaseException) -> str:
     chain = _chain(error)
     for cause in chain:
         # aiohttp's subclasses of these errors lack message and reason; the original stands further down.
-        if isinstance(cause, ssl.SSLCertVerificationError) and (message := getattr(cause, "verify_message", "")):
+        if isinstance(cause, ssl.SSLCertVerificationError) and (
+            message := getattr(cause, "verify_message", "")
+        ):
             return f"its TLS certificate is not trusted ({message.rstrip('.')})"
     for cause in chain:
-        if isinstance(cause, ssl.SSLError):
-            return (
-                f"the TLS handshake failed ({(cause.reason or 'no reason given').lower().replace('_', ' ')})"
-            )
+        if isinstance(cause, ssl.SSLError) and (reason := getattr(cause, "reason", "")):
+            return f"the TLS handshake failed ({reason.lower().replace('_', ' ')})"
         if isinstance(cause, socket.gaierror):
             return "its host name is unknown"
     if any(isinstance(cause, ssl.SSLError) for cause in chain):
