@@ -55,12 +55,12 @@ class InvalidRequestError(RequestError):
     MAX_VIOLATIONS = 20
     """How many violations are reported at once; error details have to fit into 16 KiB of headers."""
 
-    def __init__(self, violations: Sequence[Violation]) -> None:
+    def __init__(self, violations: Sequence[Violation], *, reason: Reason = Reason.INVALID_FIELD) -> None:
         self.violations = tuple(violations[: self.MAX_VIOLATIONS])
         first = self.violations[0]
         more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
         super().__init__(
-            Reason.INVALID_FIELD,
+            reason,
             f"{first.path}: {first.description}{more}",
             field=first.path,
             description=first.description,

@@ -13,7 +13,7 @@ from evalrpc_server.protobuf.spec import spec_to_message
 from evalrpc_server.protobuf.values import error_to_message, timestamp
 
 _STATES = {state: experiment_pb2.ExperimentState.Value(f"EXPERIMENT_STATE_{state}") for state in State}
-_STATES_BY_NUMBER = {number: state for state, number in _STATES.items()}
+_STATES_BY_NUMBER: dict[int, State] = {number: state for state, number in _STATES.items()}
 
 
 def event_to_message(event: Event, encoding: Encoding) -> event_pb2.ExperimentEvent:

@@ -169,6 +169,11 @@ class Manager:
             yield self._checkpoint(experiment, position, draining=True)
             raise _draining(last_sequence=str(position))
 
+    def stop(self, experiment_id: str) -> None:
+        """Asks an experiment to stop, without waiting; one that is not live is left as it is."""
+        if live := self._live.get(experiment_id):
+            live.run.cancel()
+
     async def cancel(self, experiment_id: str) -> Experiment:
         """Asks an experiment to stop and returns it; one that has ended already is left as it is.
 

@@ -1,0 +1,193 @@
+"""Acceptance: what must be true of a spec before it runs, beyond its shape."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC
+from typing import Protocol
+
+from evalrpc_server.domain.clock import Clock
+from evalrpc_server.domain.errors import InvalidRequestError, NotFoundError, Violation
+from evalrpc_server.domain.experiments import Experiment, Progress
+from evalrpc_server.domain.reasons import Reason
+from evalrpc_server.domain.spec.evaluators import EvaluatorSpec
+from evalrpc_server.domain.spec.experiment import ExperimentSpec
+from evalrpc_server.evaluators.catalog import Level, validate_builtin
+from evalrpc_server.store.port import EvaluatorStore, ItemStore
+
+_EVALUATORS = "evaluators"
+_COMPOSITE = "composite_evaluator"
+_RUN_EVALUATORS = "run_evaluators"
+
+
+class AcceptanceStore(EvaluatorStore, ItemStore, Protocol):
+    """What acceptance looks up."""
+
+
+def split_reference(reference: str) -> tuple[str, int | None]:
+    """Splits `name` or `name@version`; the version is None where none is given."""
+    name, _, version = reference.partition("@")
+    return name, int(version) if version else None
+
+
+@dataclass(slots=True)
+class _Findings:
+    violations: list[Violation] = field(default_factory=list)
+    registered: dict[str, EvaluatorSpec] = field(default_factory=dict)
+
+
+class Acceptance:
+    """Turns a well-formed spec into an experiment that can run, or says everything that is wrong with it."""
+
+    def __init__(self, store: AcceptanceStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def accept(
+        self, spec: ExperimentSpec, *, request_id: str = "", path: str = "experiment"
+    ) -> Experiment:
+        """Returns a new experiment, its defaults filled in and its registered evaluators pinned.
+
+        Args:
+            spec: what to run.
+            request_id: the caller's id for the request.
+            path: where the spec stands in the request, for violations.
+
+        Raises:
+            InvalidRequestError: the spec refers to what does not exist, or uses it wrongly.
+            NotFoundError: there is no such upload.
+        """
+        findings = _Findings()
+        evaluators = await self._check_list(spec.evaluators, f"{path}.{_EVALUATORS}", Level.ITEM, findings)
+        composite = None
+        if spec.composite_evaluator:
+            composite = await self._check(
+                spec.composite_evaluator, f"{path}.{_COMPOSITE}", Level.ITEM, findings
+            )
+            if not spec.evaluators:
+                findings.violations.append(
+                    Violation(
+                        f"{path}.{_COMPOSITE}", "needs evaluators whose evaluations it can see; add one"
+                    )
+                )
+        run_evaluators = await self._check_list(
+            spec.run_evaluators, f"{path}.{_RUN_EVALUATORS}", Level.RUN, findings
+        )
+        if findings.violations:
+            raise InvalidRequestError(findings.violations)
+        experiment_id = f"exp_{secrets.token_hex(10)}"
+        count = await self._item_count(spec)
+        now = self._clock.now()
+        run_name = spec.run_name or f"{spec.name} - {now.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+        return Experiment(
+            id=experiment_id,
+            spec=spec.model_copy(
+                update={
+                    "run_name": run_name,
+                    _EVALUATORS: tuple(evaluators),
+                    _COMPOSITE: composite,
+                    _RUN_EVALUATORS: tuple(run_evaluators),
+                }
+            ),
+            items=spec.upload or experiment_id,
+            progress=Progress(total=_total(spec, count)),
+            registered=findings.registered,
+            request_id=request_id,
+            create_time=now,
+        )
+
+    async def check_evaluator(self, spec: EvaluatorSpec, *, path: str) -> None:
+        """Checks an evaluator that is to be registered.
+
+        Raises:
+            InvalidRequestError: it cannot be used, neither for items nor for runs.
+        """
+        if spec.registered is not None:
+            raise InvalidRequestError(
+                [Violation(f"{path}.registered", "cannot itself be registered; send what it does")]
+            )
+        if spec.builtin is None:
+            return
+        item_level, run_level = (
+            validate_builtin(spec.builtin.name, spec.builtin.params, level)
+            for level in (Level.ITEM, Level.RUN)
+        )
+        if item_level and run_level:
+            found = min(item_level, run_level, key=len)
+            raise InvalidRequestError([Violation(f"{path}.{one.path}", one.description) for one in found])
+
+    async def _check_list(
+        self, specs: Sequence[EvaluatorSpec], path: str, level: Level, findings: _Findings
+    ) -> list[EvaluatorSpec]:
+        checked: list[EvaluatorSpec] = []
+        places: dict[str, str] = {}
+        for number, spec in enumerate(specs):
+            place = f"{path}[{number}]"
+            name = spec.evaluation_name
+            if name in places:
+                findings.violations.append(
+                    Violation(
+                        f"{place}.name",
+                        f"{name!r} is the name of {places[name]} too; give each a name of its own",
+                    )
+                )
+            places.setdefault(name, place)
+            checked.append(await self._check(spec, place, level, findings))
+        return checked
+
+    async def _check(
+        self, spec: EvaluatorSpec, place: str, level: Level, findings: _Findings
+    ) -> EvaluatorSpec:
+        """Checks one evaluator and returns it with its reference made exact."""
+        if spec.registered is not None:
+            return await self._pin(spec, spec.registered, place, level, findings)
+        findings.violations.extend(_builtin_violations(spec, place, level))
+        return spec
+
+    async def _pin(
+        self, spec: EvaluatorSpec, reference: str, place: str, level: Level, findings: _Findings
+    ) -> EvaluatorSpec:
+        name, version = split_reference(reference)
+        found = await self._store.get_evaluator(name, version)
+        if found is None:
+            findings.violations.append(
+                Violation(
+                    f"{place}.registered", f"no evaluator is registered as {reference!r}; see ListEvaluators"
+                )
+            )
+            return spec
+        for problem in _builtin_violations(found.spec, place, level):
+            findings.violations.append(
+                Violation(f"{place}.registered", f"{found.reference} {problem.description}")
+            )
+        findings.registered[found.reference] = found.spec
+        return spec.model_copy(update={"registered": found.reference})
+
+    async def _item_count(self, spec: ExperimentSpec) -> int | None:
+        if spec.items is not None:
+            return spec.items.count
+        if spec.upload is None:
+            return None
+        collection = await self._store.get_collection(spec.upload)
+        if collection is None or not collection.complete:
+            raise NotFoundError(
+                Reason.UPLOAD_NOT_FOUND,
+                f"no completed upload has the id {spec.upload!r}; UploadItems returns it",
+                upload_id=spec.upload,
+            )
+        return collection.count
+
+
+def _builtin_violations(spec: EvaluatorSpec, place: str, level: Level) -> list[Violation]:
+    if spec.builtin is None:
+        return []
+    found = validate_builtin(spec.builtin.name, spec.builtin.params, level)
+    return [Violation(f"{place}.{problem.path}", problem.description) for problem in found]
+
+
+def _total(spec: ExperimentSpec, count: int | None) -> int | None:
+    if count is None:
+        return None
+    return min(count, spec.dry_run_items or count) * spec.repetitions
