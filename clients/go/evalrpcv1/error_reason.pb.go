@@ -145,32 +145,32 @@ const (
 	// {"reason": "CANCELLED", "domain": "evalrpc.dev", "metadata": {"experiment_id": "exp_1"}}
 	ErrorReason_ERROR_REASON_CANCELLED ErrorReason = 200
 	// No complete answer within `task_timeout`.
-	// {"reason": "TASK_TIMEOUT", "domain": "evalrpc.dev", "metadata": {"timeout_seconds": "60", "attempts": "3"}}
+	// {"reason": "TASK_TIMEOUT", "domain": "evalrpc.dev", "metadata": {"timeout_seconds": "120", "attempts": "1"}}
 	ErrorReason_ERROR_REASON_TASK_TIMEOUT ErrorReason = 201
 	// No connection: refused, unknown host, or failed TLS handshake.
-	// {"reason": "TASK_UNREACHABLE", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "cause": "connection refused", "attempts": "3"}}
+	// {"reason": "TASK_UNREACHABLE", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "cause": "connection refused"}}
 	ErrorReason_ERROR_REASON_TASK_UNREACHABLE ErrorReason = 202
 	// The connection closed before the answer was complete.
-	// {"reason": "TASK_TRUNCATED", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "received_bytes": "512", "attempts": "3"}}
+	// {"reason": "TASK_TRUNCATED", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "received_bytes": "512"}}
 	ErrorReason_ERROR_REASON_TASK_TRUNCATED ErrorReason = 203
 	// The endpoint answered with another status than 2xx. `body` holds the first 2 KiB of the answer.
-	// {"reason": "TASK_HTTP_STATUS", "domain": "evalrpc.dev", "metadata": {"status": "500", "body": "upstream timed out", "attempts": "3"}}
+	// {"reason": "TASK_HTTP_STATUS", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "status": "500", "body": "upstream timed out"}}
 	ErrorReason_ERROR_REASON_TASK_HTTP_STATUS ErrorReason = 204
 	// The endpoint answered with another gRPC status than OK.
-	// {"reason": "TASK_GRPC_STATUS", "domain": "evalrpc.dev", "metadata": {"details": "question is empty", "attempts": "1"}}
+	// {"reason": "TASK_GRPC_STATUS", "domain": "evalrpc.dev", "metadata": {"endpoint": "127.0.0.1:9001", "details": "question is empty"}}
 	ErrorReason_ERROR_REASON_TASK_GRPC_STATUS ErrorReason = 205
 	// The endpoint redirected more often than allowed, or to an address that is not allowed.
-	// {"reason": "TASK_REDIRECT", "domain": "evalrpc.dev", "metadata": {"redirects": "5"}}
+	// {"reason": "TASK_REDIRECT", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "redirects": "5"}}
 	ErrorReason_ERROR_REASON_TASK_REDIRECT ErrorReason = 206
 	// The endpoint answered 2xx with a body that is not valid JSON, or not valid UTF-8. `body` holds its first 2 KiB.
-	// {"reason": "TASK_INVALID_JSON", "domain": "evalrpc.dev", "metadata": {"body": "<html>"}}
+	// {"reason": "TASK_INVALID_JSON", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "body": "<html>"}}
 	ErrorReason_ERROR_REASON_TASK_INVALID_JSON ErrorReason = 207
 	// The answer is valid JSON and not of the shape that the task requires.
-	// {"reason": "TASK_INVALID_ANSWER", "domain": "evalrpc.dev", "metadata": {"field": "contexts", "description": "must be a list"}}
+	// {"reason": "TASK_INVALID_ANSWER", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "field": "contexts", "description": "must be a list"}}
 	ErrorReason_ERROR_REASON_TASK_INVALID_ANSWER ErrorReason = 208
 	// The application itself reports a failure: a worker's function raised, or an error was found inside an answer with
 	// status 200.
-	// {"reason": "TASK_FAILED", "domain": "evalrpc.dev", "metadata": {"error_type": "ValueError", "attempts": "1"}}
+	// {"reason": "TASK_FAILED", "domain": "evalrpc.dev", "metadata": {"error_type": "ValueError"}}
 	ErrorReason_ERROR_REASON_TASK_FAILED ErrorReason = 209
 	// The model refused, or a content filter withheld the answer.
 	// {"reason": "TASK_REFUSED", "domain": "evalrpc.dev", "metadata": {"finish_reason": "content_filter"}}
@@ -180,34 +180,34 @@ const (
 	ErrorReason_ERROR_REASON_TASK_QUOTA_EXHAUSTED ErrorReason = 211
 	// INVALID_ARGUMENT on the way in, or an item error for an output above the limit. The limit is 1 MiB for each
 	// document.
-	// {"reason": "PAYLOAD_TOO_LARGE", "domain": "evalrpc.dev", "metadata": {"limit_bytes": "1048576", "size_bytes": "3221225472"}}
+	// {"reason": "PAYLOAD_TOO_LARGE", "domain": "evalrpc.dev", "metadata": {"limit_bytes": "1048576", "size_bytes": "1048580"}}
 	ErrorReason_ERROR_REASON_PAYLOAD_TOO_LARGE ErrorReason = 212
 	// The request could not be built from the item: a placeholder names a value that the item lacks, or of another type.
 	// {"reason": "TEMPLATE_FAILED", "domain": "evalrpc.dev", "metadata": {"field": "experiment.task.http.body", "placeholder": "input.question"}}
 	ErrorReason_ERROR_REASON_TEMPLATE_FAILED ErrorReason = 213
 	// The server's outbound policy refuses the address. Also used for evaluators.
-	// {"reason": "OUTBOUND_REFUSED", "domain": "evalrpc.dev", "metadata": {"host": "169.254.169.254", "rule": "link-local"}}
+	// {"reason": "OUTBOUND_REFUSED", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://169.254.169.254", "host": "169.254.169.254", "rule": "link-local"}}
 	ErrorReason_ERROR_REASON_OUTBOUND_REFUSED ErrorReason = 214
 	// A header names a secret that the server does not have. Also used for evaluators.
-	// {"reason": "SECRET_NOT_FOUND", "domain": "evalrpc.dev", "metadata": {"secret": "API_TOKEN"}}
+	// {"reason": "SECRET_NOT_FOUND", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "secret": "API_TOKEN"}}
 	ErrorReason_ERROR_REASON_SECRET_NOT_FOUND ErrorReason = 215
 	// Every attempt was lost with its worker: its lease expired.
 	// {"reason": "WORKER_LOST", "domain": "evalrpc.dev", "metadata": {"function": "answer", "attempts": "3"}}
 	ErrorReason_ERROR_REASON_WORKER_LOST ErrorReason = 216
 	// No complete answer within the evaluator's timeout.
-	// {"reason": "EVALUATOR_TIMEOUT", "domain": "evalrpc.dev", "metadata": {"timeout_seconds": "60", "attempts": "3"}}
+	// {"reason": "EVALUATOR_TIMEOUT", "domain": "evalrpc.dev", "metadata": {"timeout_seconds": "60"}}
 	ErrorReason_ERROR_REASON_EVALUATOR_TIMEOUT ErrorReason = 300
 	// No connection to the evaluator, or it closed before the answer was complete.
-	// {"reason": "EVALUATOR_UNREACHABLE", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "cause": "connection refused", "attempts": "3"}}
+	// {"reason": "EVALUATOR_UNREACHABLE", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "cause": "connection refused"}}
 	ErrorReason_ERROR_REASON_EVALUATOR_UNREACHABLE ErrorReason = 301
 	// The evaluator answered with another status than 2xx, or with too many redirects.
-	// {"reason": "EVALUATOR_HTTP_STATUS", "domain": "evalrpc.dev", "metadata": {"status": "500", "body": "out of memory", "attempts": "3"}}
+	// {"reason": "EVALUATOR_HTTP_STATUS", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "status": "500", "body": "out of memory"}}
 	ErrorReason_ERROR_REASON_EVALUATOR_HTTP_STATUS ErrorReason = 302
 	// The evaluator answered with another gRPC status than OK.
-	// {"reason": "EVALUATOR_GRPC_STATUS", "domain": "evalrpc.dev", "metadata": {"details": "model not loaded", "attempts": "1"}}
+	// {"reason": "EVALUATOR_GRPC_STATUS", "domain": "evalrpc.dev", "metadata": {"endpoint": "127.0.0.1:9002", "details": "model not loaded"}}
 	ErrorReason_ERROR_REASON_EVALUATOR_GRPC_STATUS ErrorReason = 303
 	// The answer is not valid JSON, or holds no evaluation: a missing or non-finite value, a wrong type, too large.
-	// {"reason": "EVALUATOR_INVALID_ANSWER", "domain": "evalrpc.dev", "metadata": {"field": "evaluations[0].value", "description": "must be a number, a boolean, a string or null"}}
+	// {"reason": "EVALUATOR_INVALID_ANSWER", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "field": "evaluations[0].value", "description": "must be a number, a boolean, a string or null"}}
 	ErrorReason_ERROR_REASON_EVALUATOR_INVALID_ANSWER ErrorReason = 304
 	// The evaluator itself failed: a worker's function raised, or an input is of a kind it cannot handle.
 	// {"reason": "EVALUATOR_FAILED", "domain": "evalrpc.dev", "metadata": {"error_type": "TypeError"}}

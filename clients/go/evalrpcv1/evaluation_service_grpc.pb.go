@@ -27,9 +27,8 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Is implemented by users: evaluators as a gRPC service. A `GrpcEvaluator` names it. Both RPCs are called again after
-// UNAVAILABLE, RESOURCE_EXHAUSTED, ABORTED and DEADLINE_EXCEEDED; any other code but OK makes an evaluation with the error
-// EVALUATOR_GRPC_STATUS and spoils nothing else.
+// Is implemented by users: evaluators as a gRPC service. A `GrpcEvaluator` names it. A code other than OK makes an
+// evaluation with the error EVALUATOR_GRPC_STATUS and spoils nothing else. The deadline is the evaluator's timeout.
 type EvaluationServiceClient interface {
 	// Evaluates one item's result. For a composite evaluator, `evaluations` holds the item's evaluations so far.
 	EvaluateItem(ctx context.Context, in *EvaluateItemRequest, opts ...grpc.CallOption) (*EvaluateItemResponse, error)
@@ -72,9 +71,8 @@ type EvaluationService_EvaluateRunClient = grpc.ClientStreamingClient[EvaluateRu
 // All implementations must embed UnimplementedEvaluationServiceServer
 // for forward compatibility.
 //
-// Is implemented by users: evaluators as a gRPC service. A `GrpcEvaluator` names it. Both RPCs are called again after
-// UNAVAILABLE, RESOURCE_EXHAUSTED, ABORTED and DEADLINE_EXCEEDED; any other code but OK makes an evaluation with the error
-// EVALUATOR_GRPC_STATUS and spoils nothing else.
+// Is implemented by users: evaluators as a gRPC service. A `GrpcEvaluator` names it. A code other than OK makes an
+// evaluation with the error EVALUATOR_GRPC_STATUS and spoils nothing else. The deadline is the evaluator's timeout.
 type EvaluationServiceServer interface {
 	// Evaluates one item's result. For a composite evaluator, `evaluations` holds the item's evaluations so far.
 	EvaluateItem(context.Context, *EvaluateItemRequest) (*EvaluateItemResponse, error)

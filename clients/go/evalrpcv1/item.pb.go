@@ -26,7 +26,7 @@ type Item struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Identifies the item within its data, where it must be unique; at most 255 characters.
 	// Default: the first 16 hexadecimal digits of the SHA-256 of the input's JSON text, so that the same input has the
-	// same id in every experiment.
+	// same id in every experiment; an input that occurs before has its index behind it, as in "9f86d081884c7d65-12".
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// What the task gets. Required; JSON `null` counts as given.
 	Input *Json `protobuf:"bytes,2,opt,name=input,proto3" json:"input,omitempty"`

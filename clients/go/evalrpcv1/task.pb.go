@@ -176,8 +176,8 @@ func (*Task_Ragflow) isTask_Kind() {}
 
 func (*Task_Worker) isTask_Kind() {}
 
-// Calls `TaskService.RunTask` of a user's server. UNAVAILABLE, RESOURCE_EXHAUSTED, ABORTED and DEADLINE_EXCEEDED
-// are retried; other codes fail the item with TASK_GRPC_STATUS.
+// Calls `TaskService.RunTask` of a user's server. UNAVAILABLE, RESOURCE_EXHAUSTED and ABORTED are retried; other codes
+// fail the item with TASK_GRPC_STATUS.
 type GrpcTask struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Where the server listens, as `host:port`. Required.

@@ -28,8 +28,8 @@ const (
 //
 // Is implemented by users: an application that an experiment tests, as a gRPC service. A `GrpcTask` names it.
 type TaskServiceClient interface {
-	// Turns an item's input into an output. Called once for each trial, and again after UNAVAILABLE, RESOURCE_EXHAUSTED,
-	// ABORTED and DEADLINE_EXCEEDED; any other code but OK fails the item at once, with the status's message as its reason.
+	// Turns an item's input into an output. Called once for each trial, and again after UNAVAILABLE, RESOURCE_EXHAUSTED
+	// and ABORTED; any other code but OK fails the item at once, with the error TASK_GRPC_STATUS and the status's message.
 	// The deadline is the experiment's `task_timeout`; the metadata `traceparent`, `tracestate` and `baggage` let the
 	// application's own spans join the item's trace.
 	RunTask(ctx context.Context, in *RunTaskRequest, opts ...grpc.CallOption) (*RunTaskResponse, error)
@@ -59,8 +59,8 @@ func (c *taskServiceClient) RunTask(ctx context.Context, in *RunTaskRequest, opt
 //
 // Is implemented by users: an application that an experiment tests, as a gRPC service. A `GrpcTask` names it.
 type TaskServiceServer interface {
-	// Turns an item's input into an output. Called once for each trial, and again after UNAVAILABLE, RESOURCE_EXHAUSTED,
-	// ABORTED and DEADLINE_EXCEEDED; any other code but OK fails the item at once, with the status's message as its reason.
+	// Turns an item's input into an output. Called once for each trial, and again after UNAVAILABLE, RESOURCE_EXHAUSTED
+	// and ABORTED; any other code but OK fails the item at once, with the error TASK_GRPC_STATUS and the status's message.
 	// The deadline is the experiment's `task_timeout`; the metadata `traceparent`, `tracestate` and `baggage` let the
 	// application's own spans join the item's trace.
 	RunTask(context.Context, *RunTaskRequest) (*RunTaskResponse, error)

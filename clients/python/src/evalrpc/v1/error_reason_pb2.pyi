@@ -180,40 +180,40 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_TASK_TIMEOUT: _ErrorReason.ValueType  # 201
     """No complete answer within `task_timeout`.
-    {"reason": "TASK_TIMEOUT", "domain": "evalrpc.dev", "metadata": {"timeout_seconds": "60", "attempts": "3"}}
+    {"reason": "TASK_TIMEOUT", "domain": "evalrpc.dev", "metadata": {"timeout_seconds": "120", "attempts": "1"}}
     """
     ERROR_REASON_TASK_UNREACHABLE: _ErrorReason.ValueType  # 202
     """No connection: refused, unknown host, or failed TLS handshake.
-    {"reason": "TASK_UNREACHABLE", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "cause": "connection refused", "attempts": "3"}}
+    {"reason": "TASK_UNREACHABLE", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "cause": "connection refused"}}
     """
     ERROR_REASON_TASK_TRUNCATED: _ErrorReason.ValueType  # 203
     """The connection closed before the answer was complete.
-    {"reason": "TASK_TRUNCATED", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "received_bytes": "512", "attempts": "3"}}
+    {"reason": "TASK_TRUNCATED", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "received_bytes": "512"}}
     """
     ERROR_REASON_TASK_HTTP_STATUS: _ErrorReason.ValueType  # 204
     """The endpoint answered with another status than 2xx. `body` holds the first 2 KiB of the answer.
-    {"reason": "TASK_HTTP_STATUS", "domain": "evalrpc.dev", "metadata": {"status": "500", "body": "upstream timed out", "attempts": "3"}}
+    {"reason": "TASK_HTTP_STATUS", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "status": "500", "body": "upstream timed out"}}
     """
     ERROR_REASON_TASK_GRPC_STATUS: _ErrorReason.ValueType  # 205
     """The endpoint answered with another gRPC status than OK.
-    {"reason": "TASK_GRPC_STATUS", "domain": "evalrpc.dev", "metadata": {"details": "question is empty", "attempts": "1"}}
+    {"reason": "TASK_GRPC_STATUS", "domain": "evalrpc.dev", "metadata": {"endpoint": "127.0.0.1:9001", "details": "question is empty"}}
     """
     ERROR_REASON_TASK_REDIRECT: _ErrorReason.ValueType  # 206
     """The endpoint redirected more often than allowed, or to an address that is not allowed.
-    {"reason": "TASK_REDIRECT", "domain": "evalrpc.dev", "metadata": {"redirects": "5"}}
+    {"reason": "TASK_REDIRECT", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "redirects": "5"}}
     """
     ERROR_REASON_TASK_INVALID_JSON: _ErrorReason.ValueType  # 207
     """The endpoint answered 2xx with a body that is not valid JSON, or not valid UTF-8. `body` holds its first 2 KiB.
-    {"reason": "TASK_INVALID_JSON", "domain": "evalrpc.dev", "metadata": {"body": "<html>"}}
+    {"reason": "TASK_INVALID_JSON", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "body": "<html>"}}
     """
     ERROR_REASON_TASK_INVALID_ANSWER: _ErrorReason.ValueType  # 208
     """The answer is valid JSON and not of the shape that the task requires.
-    {"reason": "TASK_INVALID_ANSWER", "domain": "evalrpc.dev", "metadata": {"field": "contexts", "description": "must be a list"}}
+    {"reason": "TASK_INVALID_ANSWER", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "field": "contexts", "description": "must be a list"}}
     """
     ERROR_REASON_TASK_FAILED: _ErrorReason.ValueType  # 209
     """The application itself reports a failure: a worker's function raised, or an error was found inside an answer with
     status 200.
-    {"reason": "TASK_FAILED", "domain": "evalrpc.dev", "metadata": {"error_type": "ValueError", "attempts": "1"}}
+    {"reason": "TASK_FAILED", "domain": "evalrpc.dev", "metadata": {"error_type": "ValueError"}}
     """
     ERROR_REASON_TASK_REFUSED: _ErrorReason.ValueType  # 210
     """The model refused, or a content filter withheld the answer.
@@ -226,7 +226,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_PAYLOAD_TOO_LARGE: _ErrorReason.ValueType  # 212
     """INVALID_ARGUMENT on the way in, or an item error for an output above the limit. The limit is 1 MiB for each
     document.
-    {"reason": "PAYLOAD_TOO_LARGE", "domain": "evalrpc.dev", "metadata": {"limit_bytes": "1048576", "size_bytes": "3221225472"}}
+    {"reason": "PAYLOAD_TOO_LARGE", "domain": "evalrpc.dev", "metadata": {"limit_bytes": "1048576", "size_bytes": "1048580"}}
     """
     ERROR_REASON_TEMPLATE_FAILED: _ErrorReason.ValueType  # 213
     """The request could not be built from the item: a placeholder names a value that the item lacks, or of another type.
@@ -234,11 +234,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_OUTBOUND_REFUSED: _ErrorReason.ValueType  # 214
     """The server's outbound policy refuses the address. Also used for evaluators.
-    {"reason": "OUTBOUND_REFUSED", "domain": "evalrpc.dev", "metadata": {"host": "169.254.169.254", "rule": "link-local"}}
+    {"reason": "OUTBOUND_REFUSED", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://169.254.169.254", "host": "169.254.169.254", "rule": "link-local"}}
     """
     ERROR_REASON_SECRET_NOT_FOUND: _ErrorReason.ValueType  # 215
     """A header names a secret that the server does not have. Also used for evaluators.
-    {"reason": "SECRET_NOT_FOUND", "domain": "evalrpc.dev", "metadata": {"secret": "API_TOKEN"}}
+    {"reason": "SECRET_NOT_FOUND", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "secret": "API_TOKEN"}}
     """
     ERROR_REASON_WORKER_LOST: _ErrorReason.ValueType  # 216
     """Every attempt was lost with its worker: its lease expired.
@@ -248,23 +248,23 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """---- Evaluator errors: why an evaluation has no value. ----
 
     No complete answer within the evaluator's timeout.
-    {"reason": "EVALUATOR_TIMEOUT", "domain": "evalrpc.dev", "metadata": {"timeout_seconds": "60", "attempts": "3"}}
+    {"reason": "EVALUATOR_TIMEOUT", "domain": "evalrpc.dev", "metadata": {"timeout_seconds": "60"}}
     """
     ERROR_REASON_EVALUATOR_UNREACHABLE: _ErrorReason.ValueType  # 301
     """No connection to the evaluator, or it closed before the answer was complete.
-    {"reason": "EVALUATOR_UNREACHABLE", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "cause": "connection refused", "attempts": "3"}}
+    {"reason": "EVALUATOR_UNREACHABLE", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "cause": "connection refused"}}
     """
     ERROR_REASON_EVALUATOR_HTTP_STATUS: _ErrorReason.ValueType  # 302
     """The evaluator answered with another status than 2xx, or with too many redirects.
-    {"reason": "EVALUATOR_HTTP_STATUS", "domain": "evalrpc.dev", "metadata": {"status": "500", "body": "out of memory", "attempts": "3"}}
+    {"reason": "EVALUATOR_HTTP_STATUS", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "status": "500", "body": "out of memory"}}
     """
     ERROR_REASON_EVALUATOR_GRPC_STATUS: _ErrorReason.ValueType  # 303
     """The evaluator answered with another gRPC status than OK.
-    {"reason": "EVALUATOR_GRPC_STATUS", "domain": "evalrpc.dev", "metadata": {"details": "model not loaded", "attempts": "1"}}
+    {"reason": "EVALUATOR_GRPC_STATUS", "domain": "evalrpc.dev", "metadata": {"endpoint": "127.0.0.1:9002", "details": "model not loaded"}}
     """
     ERROR_REASON_EVALUATOR_INVALID_ANSWER: _ErrorReason.ValueType  # 304
     """The answer is not valid JSON, or holds no evaluation: a missing or non-finite value, a wrong type, too large.
-    {"reason": "EVALUATOR_INVALID_ANSWER", "domain": "evalrpc.dev", "metadata": {"field": "evaluations[0].value", "description": "must be a number, a boolean, a string or null"}}
+    {"reason": "EVALUATOR_INVALID_ANSWER", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "field": "evaluations[0].value", "description": "must be a number, a boolean, a string or null"}}
     """
     ERROR_REASON_EVALUATOR_FAILED: _ErrorReason.ValueType  # 305
     """The evaluator itself failed: a worker's function raised, or an input is of a kind it cannot handle.
@@ -446,40 +446,40 @@ The experiment was cancelled while the item was in flight or before it began.
 """
 ERROR_REASON_TASK_TIMEOUT: ErrorReason.ValueType  # 201
 """No complete answer within `task_timeout`.
-{"reason": "TASK_TIMEOUT", "domain": "evalrpc.dev", "metadata": {"timeout_seconds": "60", "attempts": "3"}}
+{"reason": "TASK_TIMEOUT", "domain": "evalrpc.dev", "metadata": {"timeout_seconds": "120", "attempts": "1"}}
 """
 ERROR_REASON_TASK_UNREACHABLE: ErrorReason.ValueType  # 202
 """No connection: refused, unknown host, or failed TLS handshake.
-{"reason": "TASK_UNREACHABLE", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "cause": "connection refused", "attempts": "3"}}
+{"reason": "TASK_UNREACHABLE", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "cause": "connection refused"}}
 """
 ERROR_REASON_TASK_TRUNCATED: ErrorReason.ValueType  # 203
 """The connection closed before the answer was complete.
-{"reason": "TASK_TRUNCATED", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "received_bytes": "512", "attempts": "3"}}
+{"reason": "TASK_TRUNCATED", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "received_bytes": "512"}}
 """
 ERROR_REASON_TASK_HTTP_STATUS: ErrorReason.ValueType  # 204
 """The endpoint answered with another status than 2xx. `body` holds the first 2 KiB of the answer.
-{"reason": "TASK_HTTP_STATUS", "domain": "evalrpc.dev", "metadata": {"status": "500", "body": "upstream timed out", "attempts": "3"}}
+{"reason": "TASK_HTTP_STATUS", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "status": "500", "body": "upstream timed out"}}
 """
 ERROR_REASON_TASK_GRPC_STATUS: ErrorReason.ValueType  # 205
 """The endpoint answered with another gRPC status than OK.
-{"reason": "TASK_GRPC_STATUS", "domain": "evalrpc.dev", "metadata": {"details": "question is empty", "attempts": "1"}}
+{"reason": "TASK_GRPC_STATUS", "domain": "evalrpc.dev", "metadata": {"endpoint": "127.0.0.1:9001", "details": "question is empty"}}
 """
 ERROR_REASON_TASK_REDIRECT: ErrorReason.ValueType  # 206
 """The endpoint redirected more often than allowed, or to an address that is not allowed.
-{"reason": "TASK_REDIRECT", "domain": "evalrpc.dev", "metadata": {"redirects": "5"}}
+{"reason": "TASK_REDIRECT", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "redirects": "5"}}
 """
 ERROR_REASON_TASK_INVALID_JSON: ErrorReason.ValueType  # 207
 """The endpoint answered 2xx with a body that is not valid JSON, or not valid UTF-8. `body` holds its first 2 KiB.
-{"reason": "TASK_INVALID_JSON", "domain": "evalrpc.dev", "metadata": {"body": "<html>"}}
+{"reason": "TASK_INVALID_JSON", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "body": "<html>"}}
 """
 ERROR_REASON_TASK_INVALID_ANSWER: ErrorReason.ValueType  # 208
 """The answer is valid JSON and not of the shape that the task requires.
-{"reason": "TASK_INVALID_ANSWER", "domain": "evalrpc.dev", "metadata": {"field": "contexts", "description": "must be a list"}}
+{"reason": "TASK_INVALID_ANSWER", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "field": "contexts", "description": "must be a list"}}
 """
 ERROR_REASON_TASK_FAILED: ErrorReason.ValueType  # 209
 """The application itself reports a failure: a worker's function raised, or an error was found inside an answer with
 status 200.
-{"reason": "TASK_FAILED", "domain": "evalrpc.dev", "metadata": {"error_type": "ValueError", "attempts": "1"}}
+{"reason": "TASK_FAILED", "domain": "evalrpc.dev", "metadata": {"error_type": "ValueError"}}
 """
 ERROR_REASON_TASK_REFUSED: ErrorReason.ValueType  # 210
 """The model refused, or a content filter withheld the answer.
@@ -492,7 +492,7 @@ ERROR_REASON_TASK_QUOTA_EXHAUSTED: ErrorReason.ValueType  # 211
 ERROR_REASON_PAYLOAD_TOO_LARGE: ErrorReason.ValueType  # 212
 """INVALID_ARGUMENT on the way in, or an item error for an output above the limit. The limit is 1 MiB for each
 document.
-{"reason": "PAYLOAD_TOO_LARGE", "domain": "evalrpc.dev", "metadata": {"limit_bytes": "1048576", "size_bytes": "3221225472"}}
+{"reason": "PAYLOAD_TOO_LARGE", "domain": "evalrpc.dev", "metadata": {"limit_bytes": "1048576", "size_bytes": "1048580"}}
 """
 ERROR_REASON_TEMPLATE_FAILED: ErrorReason.ValueType  # 213
 """The request could not be built from the item: a placeholder names a value that the item lacks, or of another type.
@@ -500,11 +500,11 @@ ERROR_REASON_TEMPLATE_FAILED: ErrorReason.ValueType  # 213
 """
 ERROR_REASON_OUTBOUND_REFUSED: ErrorReason.ValueType  # 214
 """The server's outbound policy refuses the address. Also used for evaluators.
-{"reason": "OUTBOUND_REFUSED", "domain": "evalrpc.dev", "metadata": {"host": "169.254.169.254", "rule": "link-local"}}
+{"reason": "OUTBOUND_REFUSED", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://169.254.169.254", "host": "169.254.169.254", "rule": "link-local"}}
 """
 ERROR_REASON_SECRET_NOT_FOUND: ErrorReason.ValueType  # 215
 """A header names a secret that the server does not have. Also used for evaluators.
-{"reason": "SECRET_NOT_FOUND", "domain": "evalrpc.dev", "metadata": {"secret": "API_TOKEN"}}
+{"reason": "SECRET_NOT_FOUND", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "secret": "API_TOKEN"}}
 """
 ERROR_REASON_WORKER_LOST: ErrorReason.ValueType  # 216
 """Every attempt was lost with its worker: its lease expired.
@@ -514,23 +514,23 @@ ERROR_REASON_EVALUATOR_TIMEOUT: ErrorReason.ValueType  # 300
 """---- Evaluator errors: why an evaluation has no value. ----
 
 No complete answer within the evaluator's timeout.
-{"reason": "EVALUATOR_TIMEOUT", "domain": "evalrpc.dev", "metadata": {"timeout_seconds": "60", "attempts": "3"}}
+{"reason": "EVALUATOR_TIMEOUT", "domain": "evalrpc.dev", "metadata": {"timeout_seconds": "60"}}
 """
 ERROR_REASON_EVALUATOR_UNREACHABLE: ErrorReason.ValueType  # 301
 """No connection to the evaluator, or it closed before the answer was complete.
-{"reason": "EVALUATOR_UNREACHABLE", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "cause": "connection refused", "attempts": "3"}}
+{"reason": "EVALUATOR_UNREACHABLE", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "cause": "connection refused"}}
 """
 ERROR_REASON_EVALUATOR_HTTP_STATUS: ErrorReason.ValueType  # 302
 """The evaluator answered with another status than 2xx, or with too many redirects.
-{"reason": "EVALUATOR_HTTP_STATUS", "domain": "evalrpc.dev", "metadata": {"status": "500", "body": "out of memory", "attempts": "3"}}
+{"reason": "EVALUATOR_HTTP_STATUS", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "status": "500", "body": "out of memory"}}
 """
 ERROR_REASON_EVALUATOR_GRPC_STATUS: ErrorReason.ValueType  # 303
 """The evaluator answered with another gRPC status than OK.
-{"reason": "EVALUATOR_GRPC_STATUS", "domain": "evalrpc.dev", "metadata": {"details": "model not loaded", "attempts": "1"}}
+{"reason": "EVALUATOR_GRPC_STATUS", "domain": "evalrpc.dev", "metadata": {"endpoint": "127.0.0.1:9002", "details": "model not loaded"}}
 """
 ERROR_REASON_EVALUATOR_INVALID_ANSWER: ErrorReason.ValueType  # 304
 """The answer is not valid JSON, or holds no evaluation: a missing or non-finite value, a wrong type, too large.
-{"reason": "EVALUATOR_INVALID_ANSWER", "domain": "evalrpc.dev", "metadata": {"field": "evaluations[0].value", "description": "must be a number, a boolean, a string or null"}}
+{"reason": "EVALUATOR_INVALID_ANSWER", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "field": "evaluations[0].value", "description": "must be a number, a boolean, a string or null"}}
 """
 ERROR_REASON_EVALUATOR_FAILED: ErrorReason.ValueType  # 305
 """The evaluator itself failed: a worker's function raised, or an input is of a kind it cannot handle.

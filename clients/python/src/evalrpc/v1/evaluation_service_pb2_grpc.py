@@ -26,9 +26,8 @@ if _version_not_supported:
 
 
 class EvaluationServiceStub(object):
-    """Is implemented by users: evaluators as a gRPC service. A `GrpcEvaluator` names it. Both RPCs are called again after
-    UNAVAILABLE, RESOURCE_EXHAUSTED, ABORTED and DEADLINE_EXCEEDED; any other code but OK makes an evaluation with the error
-    EVALUATOR_GRPC_STATUS and spoils nothing else.
+    """Is implemented by users: evaluators as a gRPC service. A `GrpcEvaluator` names it. A code other than OK makes an
+    evaluation with the error EVALUATOR_GRPC_STATUS and spoils nothing else. The deadline is the evaluator's timeout.
     """
 
     def __init__(self, channel):
@@ -50,9 +49,8 @@ class EvaluationServiceStub(object):
 
 
 class EvaluationServiceServicer(object):
-    """Is implemented by users: evaluators as a gRPC service. A `GrpcEvaluator` names it. Both RPCs are called again after
-    UNAVAILABLE, RESOURCE_EXHAUSTED, ABORTED and DEADLINE_EXCEEDED; any other code but OK makes an evaluation with the error
-    EVALUATOR_GRPC_STATUS and spoils nothing else.
+    """Is implemented by users: evaluators as a gRPC service. A `GrpcEvaluator` names it. A code other than OK makes an
+    evaluation with the error EVALUATOR_GRPC_STATUS and spoils nothing else. The deadline is the evaluator's timeout.
     """
 
     def EvaluateItem(self, request, context):
@@ -91,9 +89,8 @@ def add_EvaluationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EvaluationService(object):
-    """Is implemented by users: evaluators as a gRPC service. A `GrpcEvaluator` names it. Both RPCs are called again after
-    UNAVAILABLE, RESOURCE_EXHAUSTED, ABORTED and DEADLINE_EXCEEDED; any other code but OK makes an evaluation with the error
-    EVALUATOR_GRPC_STATUS and spoils nothing else.
+    """Is implemented by users: evaluators as a gRPC service. A `GrpcEvaluator` names it. A code other than OK makes an
+    evaluation with the error EVALUATOR_GRPC_STATUS and spoils nothing else. The deadline is the evaluator's timeout.
     """
 
     @staticmethod

@@ -27,9 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class EvaluationServiceStub:
-    """Is implemented by users: evaluators as a gRPC service. A `GrpcEvaluator` names it. Both RPCs are called again after
-    UNAVAILABLE, RESOURCE_EXHAUSTED, ABORTED and DEADLINE_EXCEEDED; any other code but OK makes an evaluation with the error
-    EVALUATOR_GRPC_STATUS and spoils nothing else.
+    """Is implemented by users: evaluators as a gRPC service. A `GrpcEvaluator` names it. A code other than OK makes an
+    evaluation with the error EVALUATOR_GRPC_STATUS and spoils nothing else. The deadline is the evaluator's timeout.
     """
 
     @_typing.overload
@@ -43,9 +42,8 @@ class EvaluationServiceStub:
 
 @_typing.type_check_only
 class EvaluationServiceAsyncStub(EvaluationServiceStub):
-    """Is implemented by users: evaluators as a gRPC service. A `GrpcEvaluator` names it. Both RPCs are called again after
-    UNAVAILABLE, RESOURCE_EXHAUSTED, ABORTED and DEADLINE_EXCEEDED; any other code but OK makes an evaluation with the error
-    EVALUATOR_GRPC_STATUS and spoils nothing else.
+    """Is implemented by users: evaluators as a gRPC service. A `GrpcEvaluator` names it. A code other than OK makes an
+    evaluation with the error EVALUATOR_GRPC_STATUS and spoils nothing else. The deadline is the evaluator's timeout.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -55,9 +53,8 @@ class EvaluationServiceAsyncStub(EvaluationServiceStub):
     """Evaluates a run: first a header, then every result of it, failed ones included, in the order of the items."""
 
 class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Is implemented by users: evaluators as a gRPC service. A `GrpcEvaluator` names it. Both RPCs are called again after
-    UNAVAILABLE, RESOURCE_EXHAUSTED, ABORTED and DEADLINE_EXCEEDED; any other code but OK makes an evaluation with the error
-    EVALUATOR_GRPC_STATUS and spoils nothing else.
+    """Is implemented by users: evaluators as a gRPC service. A `GrpcEvaluator` names it. A code other than OK makes an
+    evaluation with the error EVALUATOR_GRPC_STATUS and spoils nothing else. The deadline is the evaluator's timeout.
     """
 
     @_abc_1.abstractmethod

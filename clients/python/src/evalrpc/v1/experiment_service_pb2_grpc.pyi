@@ -47,7 +47,8 @@ class ExperimentServiceStub:
     """Starts an experiment and returns once it is stored. A repeat with the same `request_id` and content returns the same
     experiment.
     Fails with INVALID_ARGUMENT (INVALID_FIELD: `BadRequest` names each field), ALREADY_EXISTS (REQUEST_ID_REUSED: other
-    content under the same id), FAILED_PRECONDITION (LANGFUSE_NOT_CONFIGURED), RESOURCE_EXHAUSTED (STORE_FULL).
+    content under the same id), NOT_FOUND (UPLOAD_NOT_FOUND, LANGFUSE_PROJECT_NOT_FOUND), FAILED_PRECONDITION
+    (LANGFUSE_NOT_CONFIGURED), RESOURCE_EXHAUSTED (STORE_FULL).
     """
     WatchExperiment: _grpc.UnaryStreamMultiCallable[_experiment_service_pb2.WatchExperimentRequest, _experiment_service_pb2.WatchExperimentResponse]
     """Streams an experiment's events from the one behind `after_sequence` to the last, in order, each once, live where they
@@ -108,7 +109,8 @@ class ExperimentServiceAsyncStub(ExperimentServiceStub):
     """Starts an experiment and returns once it is stored. A repeat with the same `request_id` and content returns the same
     experiment.
     Fails with INVALID_ARGUMENT (INVALID_FIELD: `BadRequest` names each field), ALREADY_EXISTS (REQUEST_ID_REUSED: other
-    content under the same id), FAILED_PRECONDITION (LANGFUSE_NOT_CONFIGURED), RESOURCE_EXHAUSTED (STORE_FULL).
+    content under the same id), NOT_FOUND (UPLOAD_NOT_FOUND, LANGFUSE_PROJECT_NOT_FOUND), FAILED_PRECONDITION
+    (LANGFUSE_NOT_CONFIGURED), RESOURCE_EXHAUSTED (STORE_FULL).
     """
     WatchExperiment: _aio.UnaryStreamMultiCallable[_experiment_service_pb2.WatchExperimentRequest, _experiment_service_pb2.WatchExperimentResponse]  # type: ignore[assignment]
     """Streams an experiment's events from the one behind `after_sequence` to the last, in order, each once, live where they
@@ -178,7 +180,8 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
         """Starts an experiment and returns once it is stored. A repeat with the same `request_id` and content returns the same
         experiment.
         Fails with INVALID_ARGUMENT (INVALID_FIELD: `BadRequest` names each field), ALREADY_EXISTS (REQUEST_ID_REUSED: other
-        content under the same id), FAILED_PRECONDITION (LANGFUSE_NOT_CONFIGURED), RESOURCE_EXHAUSTED (STORE_FULL).
+        content under the same id), NOT_FOUND (UPLOAD_NOT_FOUND, LANGFUSE_PROJECT_NOT_FOUND), FAILED_PRECONDITION
+        (LANGFUSE_NOT_CONFIGURED), RESOURCE_EXHAUSTED (STORE_FULL).
         """
 
     @_abc_1.abstractmethod

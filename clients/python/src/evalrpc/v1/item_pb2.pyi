@@ -32,7 +32,7 @@ class Item(_message.Message):
     id: _builtins.str
     """Identifies the item within its data, where it must be unique; at most 255 characters.
     Default: the first 16 hexadecimal digits of the SHA-256 of the input's JSON text, so that the same input has the
-    same id in every experiment.
+    same id in every experiment; an input that occurs before has its index behind it, as in "9f86d081884c7d65-12".
     """
     @_builtins.property
     def input(self) -> _json_pb2.Json:

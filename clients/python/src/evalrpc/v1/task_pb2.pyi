@@ -78,8 +78,8 @@ Global___Task: _TypeAlias = Task  # noqa: Y015
 
 @_typing.final
 class GrpcTask(_message.Message):
-    """Calls `TaskService.RunTask` of a user's server. UNAVAILABLE, RESOURCE_EXHAUSTED, ABORTED and DEADLINE_EXCEEDED
-    are retried; other codes fail the item with TASK_GRPC_STATUS.
+    """Calls `TaskService.RunTask` of a user's server. UNAVAILABLE, RESOURCE_EXHAUSTED and ABORTED are retried; other codes
+    fail the item with TASK_GRPC_STATUS.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

@@ -34,8 +34,8 @@ class TaskServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> TaskServiceAsyncStub: ...
     RunTask: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.RunTaskRequest, _task_service_pb2.RunTaskResponse]
-    """Turns an item's input into an output. Called once for each trial, and again after UNAVAILABLE, RESOURCE_EXHAUSTED,
-    ABORTED and DEADLINE_EXCEEDED; any other code but OK fails the item at once, with the status's message as its reason.
+    """Turns an item's input into an output. Called once for each trial, and again after UNAVAILABLE, RESOURCE_EXHAUSTED
+    and ABORTED; any other code but OK fails the item at once, with the error TASK_GRPC_STATUS and the status's message.
     The deadline is the experiment's `task_timeout`; the metadata `traceparent`, `tracestate` and `baggage` let the
     application's own spans join the item's trace.
     """
@@ -46,8 +46,8 @@ class TaskServiceAsyncStub(TaskServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     RunTask: _aio.UnaryUnaryMultiCallable[_task_service_pb2.RunTaskRequest, _task_service_pb2.RunTaskResponse]  # type: ignore[assignment]
-    """Turns an item's input into an output. Called once for each trial, and again after UNAVAILABLE, RESOURCE_EXHAUSTED,
-    ABORTED and DEADLINE_EXCEEDED; any other code but OK fails the item at once, with the status's message as its reason.
+    """Turns an item's input into an output. Called once for each trial, and again after UNAVAILABLE, RESOURCE_EXHAUSTED
+    and ABORTED; any other code but OK fails the item at once, with the error TASK_GRPC_STATUS and the status's message.
     The deadline is the experiment's `task_timeout`; the metadata `traceparent`, `tracestate` and `baggage` let the
     application's own spans join the item's trace.
     """
@@ -61,8 +61,8 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _task_service_pb2.RunTaskRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_task_service_pb2.RunTaskResponse, _abc.Awaitable[_task_service_pb2.RunTaskResponse]]:
-        """Turns an item's input into an output. Called once for each trial, and again after UNAVAILABLE, RESOURCE_EXHAUSTED,
-        ABORTED and DEADLINE_EXCEEDED; any other code but OK fails the item at once, with the status's message as its reason.
+        """Turns an item's input into an output. Called once for each trial, and again after UNAVAILABLE, RESOURCE_EXHAUSTED
+        and ABORTED; any other code but OK fails the item at once, with the error TASK_GRPC_STATUS and the status's message.
         The deadline is the experiment's `task_timeout`; the metadata `traceparent`, `tracestate` and `baggage` let the
         application's own spans join the item's trace.
         """

@@ -323,7 +323,7 @@ export enum ErrorReason {
 
   /**
    * No complete answer within `task_timeout`.
-   * {"reason": "TASK_TIMEOUT", "domain": "evalrpc.dev", "metadata": {"timeout_seconds": "60", "attempts": "3"}}
+   * {"reason": "TASK_TIMEOUT", "domain": "evalrpc.dev", "metadata": {"timeout_seconds": "120", "attempts": "1"}}
    *
    * @generated from enum value: ERROR_REASON_TASK_TIMEOUT = 201;
    */
@@ -331,7 +331,7 @@ export enum ErrorReason {
 
   /**
    * No connection: refused, unknown host, or failed TLS handshake.
-   * {"reason": "TASK_UNREACHABLE", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "cause": "connection refused", "attempts": "3"}}
+   * {"reason": "TASK_UNREACHABLE", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "cause": "connection refused"}}
    *
    * @generated from enum value: ERROR_REASON_TASK_UNREACHABLE = 202;
    */
@@ -339,7 +339,7 @@ export enum ErrorReason {
 
   /**
    * The connection closed before the answer was complete.
-   * {"reason": "TASK_TRUNCATED", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "received_bytes": "512", "attempts": "3"}}
+   * {"reason": "TASK_TRUNCATED", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "received_bytes": "512"}}
    *
    * @generated from enum value: ERROR_REASON_TASK_TRUNCATED = 203;
    */
@@ -347,7 +347,7 @@ export enum ErrorReason {
 
   /**
    * The endpoint answered with another status than 2xx. `body` holds the first 2 KiB of the answer.
-   * {"reason": "TASK_HTTP_STATUS", "domain": "evalrpc.dev", "metadata": {"status": "500", "body": "upstream timed out", "attempts": "3"}}
+   * {"reason": "TASK_HTTP_STATUS", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "status": "500", "body": "upstream timed out"}}
    *
    * @generated from enum value: ERROR_REASON_TASK_HTTP_STATUS = 204;
    */
@@ -355,7 +355,7 @@ export enum ErrorReason {
 
   /**
    * The endpoint answered with another gRPC status than OK.
-   * {"reason": "TASK_GRPC_STATUS", "domain": "evalrpc.dev", "metadata": {"details": "question is empty", "attempts": "1"}}
+   * {"reason": "TASK_GRPC_STATUS", "domain": "evalrpc.dev", "metadata": {"endpoint": "127.0.0.1:9001", "details": "question is empty"}}
    *
    * @generated from enum value: ERROR_REASON_TASK_GRPC_STATUS = 205;
    */
@@ -363,7 +363,7 @@ export enum ErrorReason {
 
   /**
    * The endpoint redirected more often than allowed, or to an address that is not allowed.
-   * {"reason": "TASK_REDIRECT", "domain": "evalrpc.dev", "metadata": {"redirects": "5"}}
+   * {"reason": "TASK_REDIRECT", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "redirects": "5"}}
    *
    * @generated from enum value: ERROR_REASON_TASK_REDIRECT = 206;
    */
@@ -371,7 +371,7 @@ export enum ErrorReason {
 
   /**
    * The endpoint answered 2xx with a body that is not valid JSON, or not valid UTF-8. `body` holds its first 2 KiB.
-   * {"reason": "TASK_INVALID_JSON", "domain": "evalrpc.dev", "metadata": {"body": "<html>"}}
+   * {"reason": "TASK_INVALID_JSON", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "body": "<html>"}}
    *
    * @generated from enum value: ERROR_REASON_TASK_INVALID_JSON = 207;
    */
@@ -379,7 +379,7 @@ export enum ErrorReason {
 
   /**
    * The answer is valid JSON and not of the shape that the task requires.
-   * {"reason": "TASK_INVALID_ANSWER", "domain": "evalrpc.dev", "metadata": {"field": "contexts", "description": "must be a list"}}
+   * {"reason": "TASK_INVALID_ANSWER", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "field": "contexts", "description": "must be a list"}}
    *
    * @generated from enum value: ERROR_REASON_TASK_INVALID_ANSWER = 208;
    */
@@ -388,7 +388,7 @@ export enum ErrorReason {
   /**
    * The application itself reports a failure: a worker's function raised, or an error was found inside an answer with
    * status 200.
-   * {"reason": "TASK_FAILED", "domain": "evalrpc.dev", "metadata": {"error_type": "ValueError", "attempts": "1"}}
+   * {"reason": "TASK_FAILED", "domain": "evalrpc.dev", "metadata": {"error_type": "ValueError"}}
    *
    * @generated from enum value: ERROR_REASON_TASK_FAILED = 209;
    */
@@ -413,7 +413,7 @@ export enum ErrorReason {
   /**
    * INVALID_ARGUMENT on the way in, or an item error for an output above the limit. The limit is 1 MiB for each
    * document.
-   * {"reason": "PAYLOAD_TOO_LARGE", "domain": "evalrpc.dev", "metadata": {"limit_bytes": "1048576", "size_bytes": "3221225472"}}
+   * {"reason": "PAYLOAD_TOO_LARGE", "domain": "evalrpc.dev", "metadata": {"limit_bytes": "1048576", "size_bytes": "1048580"}}
    *
    * @generated from enum value: ERROR_REASON_PAYLOAD_TOO_LARGE = 212;
    */
@@ -429,7 +429,7 @@ export enum ErrorReason {
 
   /**
    * The server's outbound policy refuses the address. Also used for evaluators.
-   * {"reason": "OUTBOUND_REFUSED", "domain": "evalrpc.dev", "metadata": {"host": "169.254.169.254", "rule": "link-local"}}
+   * {"reason": "OUTBOUND_REFUSED", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://169.254.169.254", "host": "169.254.169.254", "rule": "link-local"}}
    *
    * @generated from enum value: ERROR_REASON_OUTBOUND_REFUSED = 214;
    */
@@ -437,7 +437,7 @@ export enum ErrorReason {
 
   /**
    * A header names a secret that the server does not have. Also used for evaluators.
-   * {"reason": "SECRET_NOT_FOUND", "domain": "evalrpc.dev", "metadata": {"secret": "API_TOKEN"}}
+   * {"reason": "SECRET_NOT_FOUND", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "secret": "API_TOKEN"}}
    *
    * @generated from enum value: ERROR_REASON_SECRET_NOT_FOUND = 215;
    */
@@ -453,7 +453,7 @@ export enum ErrorReason {
 
   /**
    * No complete answer within the evaluator's timeout.
-   * {"reason": "EVALUATOR_TIMEOUT", "domain": "evalrpc.dev", "metadata": {"timeout_seconds": "60", "attempts": "3"}}
+   * {"reason": "EVALUATOR_TIMEOUT", "domain": "evalrpc.dev", "metadata": {"timeout_seconds": "60"}}
    *
    * @generated from enum value: ERROR_REASON_EVALUATOR_TIMEOUT = 300;
    */
@@ -461,7 +461,7 @@ export enum ErrorReason {
 
   /**
    * No connection to the evaluator, or it closed before the answer was complete.
-   * {"reason": "EVALUATOR_UNREACHABLE", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "cause": "connection refused", "attempts": "3"}}
+   * {"reason": "EVALUATOR_UNREACHABLE", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "cause": "connection refused"}}
    *
    * @generated from enum value: ERROR_REASON_EVALUATOR_UNREACHABLE = 301;
    */
@@ -469,7 +469,7 @@ export enum ErrorReason {
 
   /**
    * The evaluator answered with another status than 2xx, or with too many redirects.
-   * {"reason": "EVALUATOR_HTTP_STATUS", "domain": "evalrpc.dev", "metadata": {"status": "500", "body": "out of memory", "attempts": "3"}}
+   * {"reason": "EVALUATOR_HTTP_STATUS", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "status": "500", "body": "out of memory"}}
    *
    * @generated from enum value: ERROR_REASON_EVALUATOR_HTTP_STATUS = 302;
    */
@@ -477,7 +477,7 @@ export enum ErrorReason {
 
   /**
    * The evaluator answered with another gRPC status than OK.
-   * {"reason": "EVALUATOR_GRPC_STATUS", "domain": "evalrpc.dev", "metadata": {"details": "model not loaded", "attempts": "1"}}
+   * {"reason": "EVALUATOR_GRPC_STATUS", "domain": "evalrpc.dev", "metadata": {"endpoint": "127.0.0.1:9002", "details": "model not loaded"}}
    *
    * @generated from enum value: ERROR_REASON_EVALUATOR_GRPC_STATUS = 303;
    */
@@ -485,7 +485,7 @@ export enum ErrorReason {
 
   /**
    * The answer is not valid JSON, or holds no evaluation: a missing or non-finite value, a wrong type, too large.
-   * {"reason": "EVALUATOR_INVALID_ANSWER", "domain": "evalrpc.dev", "metadata": {"field": "evaluations[0].value", "description": "must be a number, a boolean, a string or null"}}
+   * {"reason": "EVALUATOR_INVALID_ANSWER", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "field": "evaluations[0].value", "description": "must be a number, a boolean, a string or null"}}
    *
    * @generated from enum value: ERROR_REASON_EVALUATOR_INVALID_ANSWER = 304;
    */

@@ -238,9 +238,8 @@ export const EvaluateRunResponseSchema: GenMessage<EvaluateRunResponse> = /*@__P
   messageDesc(file_evalrpc_v1_evaluation_service, 4);
 
 /**
- * Is implemented by users: evaluators as a gRPC service. A `GrpcEvaluator` names it. Both RPCs are called again after
- * UNAVAILABLE, RESOURCE_EXHAUSTED, ABORTED and DEADLINE_EXCEEDED; any other code but OK makes an evaluation with the error
- * EVALUATOR_GRPC_STATUS and spoils nothing else.
+ * Is implemented by users: evaluators as a gRPC service. A `GrpcEvaluator` names it. A code other than OK makes an
+ * evaluation with the error EVALUATOR_GRPC_STATUS and spoils nothing else. The deadline is the evaluator's timeout.
  *
  * @generated from service evalrpc.v1.EvaluationService
  */

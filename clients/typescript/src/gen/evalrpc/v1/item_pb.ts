@@ -23,7 +23,7 @@ export type Item = Message<"evalrpc.v1.Item"> & {
   /**
    * Identifies the item within its data, where it must be unique; at most 255 characters.
    * Default: the first 16 hexadecimal digits of the SHA-256 of the input's JSON text, so that the same input has the
-   * same id in every experiment.
+   * same id in every experiment; an input that occurs before has its index behind it, as in "9f86d081884c7d65-12".
    *
    * @generated from field: string id = 1;
    */

@@ -86,8 +86,8 @@ export const TaskSchema: GenMessage<Task> = /*@__PURE__*/
   messageDesc(file_evalrpc_v1_task, 0);
 
 /**
- * Calls `TaskService.RunTask` of a user's server. UNAVAILABLE, RESOURCE_EXHAUSTED, ABORTED and DEADLINE_EXCEEDED
- * are retried; other codes fail the item with TASK_GRPC_STATUS.
+ * Calls `TaskService.RunTask` of a user's server. UNAVAILABLE, RESOURCE_EXHAUSTED and ABORTED are retried; other codes
+ * fail the item with TASK_GRPC_STATUS.
  *
  * @generated from message evalrpc.v1.GrpcTask
  */

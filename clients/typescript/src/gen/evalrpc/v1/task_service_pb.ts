@@ -156,8 +156,8 @@ export const RunTaskResponseSchema: GenMessage<RunTaskResponse> = /*@__PURE__*/
  */
 export const TaskService: GenService<{
   /**
-   * Turns an item's input into an output. Called once for each trial, and again after UNAVAILABLE, RESOURCE_EXHAUSTED,
-   * ABORTED and DEADLINE_EXCEEDED; any other code but OK fails the item at once, with the status's message as its reason.
+   * Turns an item's input into an output. Called once for each trial, and again after UNAVAILABLE, RESOURCE_EXHAUSTED
+   * and ABORTED; any other code but OK fails the item at once, with the error TASK_GRPC_STATUS and the status's message.
    * The deadline is the experiment's `task_timeout`; the metadata `traceparent`, `tracestate` and `baggage` let the
    * application's own spans join the item's trace.
    *
