@@ -134,9 +134,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=2000, help="calls per figure and round")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--loop", choices=("uvloop", "asyncio"), default="uvloop")
     arguments = parser.parse_args()
+    run = uvloop.run if arguments.loop == "uvloop" else asyncio.run
     with started("tests.benchmark.endpoint") as endpoint:
-        rows = uvloop.run(measure(f"{endpoint.url}/task", arguments.calls, arguments.rounds))
+        rows = run(measure(f"{endpoint.url}/task", arguments.calls, arguments.rounds))
     print_table(["CPU ms per call, in flight:", *map(str, IN_FLIGHT)], rows)
 
 

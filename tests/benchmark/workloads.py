@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 # Of a log-normal distribution: the standard normal's 99th percentile.
 _Z99 = 2.3263478740408408
-_SEED = 4
+
+# Of the seeds 1 to 30 the draw in which a single long item decides least: scheduled in order without any overhead it
+# takes 5.67 s, its sum over the slots is 4.80 s. Most draws end with one item that everybody waits for alike.
+_SEED = 27
 
 EVERYONE = ("bare", "evalrpc", "langfuse-python", "langfuse-js")
 
