@@ -1,0 +1,83 @@
+"""Parameters of builtins: the base model and the groups that several of them share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from evalrpc_server.evaluators.builtin.pointers import check_pointer
+
+
+class Params(BaseModel):
+    """Base of all parameters: strict about kinds, and nothing unknown is let through."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class NoParams(Params):
+    """For a builtin that takes none."""
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""A whole number; `3.0` is one, since protobuf's Struct knows only floating-point numbers."""
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+"""A number that is neither infinite nor NaN."""
+
+Pointer = Annotated[str, AfterValidator(check_pointer), Field(max_length=1000)]
+"""A JSON pointer; empty for the whole document."""
+
+Words = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1, max_length=1000)]
+"""A list of texts, none of them empty."""
+
+
+class OfOutput(Params):
+    """For a builtin that looks at the output."""
+
+    output_path: Pointer = Field(
+        default="",
+        description=(
+            "JSON pointer (RFC 6901) to the part of the output to look at, such as /answer; default: the whole output. "
+            "A text output that holds JSON, also in a code fence, is read for this."
+        ),
+    )
+
+
+class Comparing(OfOutput):
+    """For a builtin that compares the output with the expected output."""
+
+    expected_path: Pointer = Field(
+        default="",
+        description="JSON pointer (RFC 6901) to the part of expected_output to compare with; default: the whole.",
+    )
+
+
+class Negatable(Params):
+    """For a builtin that answers true or false."""
+
+    negate: bool = Field(
+        default=False,
+        description="Turn the answer round: true where it would be false. An output of the wrong kind stays false.",
+    )
+
+
+class TextOptions(Params):
+    """How two texts are made comparable."""
+
+    ignore_case: bool = Field(
+        default=False,
+        description="Compare without regard to case, by Unicode case folding: STRASSE equals straße.",
+    )
+    strip: bool = Field(default=False, description="Ignore white space at both ends.")
+    normalize: Literal["NFC", "NFKC", "none"] = Field(
+        default="NFC",
+        description=(
+            "Unicode normalisation: NFC makes canonically equivalent texts equal (é as one or two code points); "
+            "NFKC also ignores compatibility forms (full-width letters, ligatures); none compares code points."
+        ),
+    )

@@ -1,0 +1,66 @@
+"""The catalogue of builtins, for callers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from evalrpc_server.domain.documents import Document, document_from_value
+from evalrpc_server.evaluators.builtin.params import Params
+from evalrpc_server.evaluators.builtin.registry import Gives, Level
+from evalrpc_server.evaluators.builtin.table import BUILTINS
+from evalrpc_server.evaluators.builtin.validation import validate_builtin
+
+__all__ = ["BuiltinDescription", "Gives", "Level", "list_builtins", "validate_builtin"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltinDescription:
+    """What a caller is told of a builtin.
+
+    Attributes:
+        name: for the field `builtin.name`.
+        version: raised whenever the same output would be judged otherwise than before.
+        level: whether it judges items or runs.
+        gives: the kind of its values.
+        description: for people; Markdown, the first sentence is a summary.
+        params_schema: the JSON Schema (draft 2020-12) of its parameters.
+        extra: the optional dependencies of the server that it needs; empty for none.
+    """
+
+    name: str
+    version: int
+    level: Level
+    gives: Gives
+    description: str
+    params_schema: Document
+    extra: str = ""
+
+
+@cache
+def list_builtins() -> Sequence[BuiltinDescription]:
+    """Returns all builtins in alphabetical order."""
+    return tuple(
+        BuiltinDescription(
+            name=builtin.name,
+            version=builtin.version,
+            level=builtin.level,
+            gives=builtin.gives,
+            description=builtin.description,
+            params_schema=document_from_value(params_schema(builtin.params)),
+            extra=builtin.extra,
+        )
+        for builtin in BUILTINS.values()
+    )
+
+
+def params_schema(model: type[Params]) -> dict[str, Any]:
+    """Returns the JSON Schema of a parameter model, without the titles and remarks that help nobody."""
+    schema = model.model_json_schema()
+    schema.pop("title", None)
+    schema.pop("description", None)
+    for field in schema.get("properties", {}).values():
+        field.pop("title", None)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -1,0 +1,53 @@
+"""What an executor runs: several calls as one job. Nothing here knows of event loops or other machinery."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar, TypeVarTuple
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+Memo: TypeAlias = dict[Any, Any]
+"""What the calls of one chunk share, so that work on a common argument is done once."""
+
+Function: TypeAlias = Callable[[Memo, *Ts], T]
+"""A function that can be called in a chunk."""
+
+Job: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...]]
+"""A function and its arguments but for the memo."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """A function raised.
+
+    Attributes:
+        kind: the exception's class.
+        where: class and lines, for the log; never the exception's text, which may quote a document.
+    """
+
+    kind: str
+    where: str
+
+
+def run_chunk(jobs: Sequence[Job]) -> list[Any]:
+    """Runs jobs one after the other and returns their results in order, a `Crash` for one that raised."""
+    memo: Memo = {}
+    results: list[Any] = []
+    for function, arguments in jobs:
+        try:
+            results.append(function(memo, *arguments))
+        except Exception as error:  # noqa: BLE001 - one call's failure is the outcome of that call alone
+            results.append(Crash(type(error).__name__, where(error)))
+    return results
+
+
+def where(error: BaseException) -> str:
+    """Names an exception's class and the last lines of code that it came through."""
+    frames = traceback.extract_tb(error.__traceback__)[-5:]
+    return " < ".join(
+        [type(error).__name__, *(f"{frame.filename}:{frame.lineno}" for frame in reversed(frames))]
+    )

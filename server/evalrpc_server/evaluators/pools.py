@@ -1,0 +1,34 @@
+"""The executors that a server can be configured to judge with."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
+from typing import Literal
+
+from evalrpc_server.evaluators.executor import ExecutorBatcher
+
+
+def open_batcher(kind: Literal["threads", "processes"] = "threads", workers: int = 2) -> ExecutorBatcher:
+    """Returns a batcher over a pool of threads or of processes; the caller closes it.
+
+    Threads share documents with the server and start at once. Processes use several cores, since builtins written in
+    Python hold the interpreter's lock, and pay for it by copying documents.
+    """
+    make = _processes if kind == "processes" else _threads
+    return ExecutorBatcher(partial(make, workers), slots=workers)
+
+
+def _threads(workers: int) -> Executor:
+    return ThreadPoolExecutor(workers, thread_name_prefix="evaluator")
+
+
+def _processes(workers: int) -> Executor:
+    # Spawned, because a forked copy of a process with threads may hold locks that nobody releases.
+    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _leave_signals_to_the_parent)
+
+
+def _leave_signals_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
