@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tests.standins.langfuse.observation import Observation
+from tests.standins.langfuse.observation import EXPERIMENT, Observation
+from tests.standins.langfuse.otlp import Span
 from tests.standins.langfuse.score_forms import document, subject
 
 if TYPE_CHECKING:
@@ -53,18 +54,23 @@ class Names:
 
 
 def normalise(standin: LangfuseStandIn, project_id: str | None = None) -> dict[str, Any]:
-    """The records of a project, comparable; every trace is known by the input of its item."""
+    """The records of a project, comparable.
+
+    Each trace has ``on_every_span`` (the attributes that all its spans share), ``root`` (the tree of spans with
+    the other attributes) and ``scores``; scores of anything else stand beside the traces.
+    """
     project = standin.project(project_id)
     names = _names(project)
+    scores = project.scores.all()
     traces = []
     for trace_id in project.spans.trace_ids():
-        observations = [
-            project.spans.observation(row) for row in project.spans.of_trace(trace_id, events=False)
-        ]
-        traces.append(_tree(observations, names))
+        rows = project.spans.of_trace(trace_id, events=False)
+        if rows:
+            own = [_score(one, names) for one in scores if one.trace_id == trace_id]
+            traces.append(_trace([project.spans.observation(row) for row in rows], own, names))
     return {
         "traces": sorted(traces, key=_sorted_text),
-        "scores": sorted((_score(one, names) for one in project.scores.all()), key=_sorted_text),
+        "scores": sorted((_score(one, names) for one in scores if not one.trace_id), key=_sorted_text),
         "runs": [
             {
                 "run": names.value(run.show()),
@@ -88,42 +94,55 @@ def _names(project: ProjectData) -> Names:
         names.learn(run.id, "<experiment>")
         for item in run.items:
             names.learn(item.id, "<run item>")
-    for identity in project.spans.experiment_ids():
-        names.learn(identity, "<experiment>")
     for trace_id in project.spans.trace_ids():
         rows = project.spans.of_trace(trace_id, events=False)
         names.learn(trace_id, "<trace>")
-        for row in rows:
-            if row.is_item_root:
-                names.learn(row.span_id, "<item root>")
-        for row in rows:
-            names.learn(row.span_id, f"<{project.spans.span(row).name}>")
+        spans = [project.spans.span(row) for row in rows]
+        for span in spans:
+            names.learn(_said(span, "id"), "<experiment>")
+            names.learn(_said(span, "item.root_observation_id"), "<item root>")
+        for span in spans:
+            names.learn(span.span_id, f"<{span.name}>")
     for score in project.scores.all():
         names.learn(score.id, "<score>")
     return names
 
 
-def _tree(observations: list[Observation], names: Names) -> Any:
+def _said(span: Span, name: str) -> str | None:
+    value = span.attributes.get(f"{EXPERIMENT}{name}")
+    return value if isinstance(value, str) else None
+
+
+def _trace(observations: list[Observation], scores: list[dict[str, Any]], names: Names) -> dict[str, Any]:
     ids = {one.span.span_id for one in observations}
-    roots = [one for one in observations if one.span.parent_id not in ids]
+    common = dict(observations[0].span.attributes)
+    for one in observations:
+        common = {key: value for key, value in common.items() if one.span.attributes.get(key) == value}
 
     def node(one: Observation) -> dict[str, Any]:
         span = one.span
         below = [child for child in observations if child.span.parent_id == span.span_id]
+        own = {key: value for key, value in span.attributes.items() if key not in common}
         return {
             "name": span.name,
             "type": one.type,
             "level": one.level,
-            "status_code": span.status_code,
-            "environment": one.environment,
-            "status_message": one.status_message and names.text(one.status_message),
+            "status": [span.status_code, names.text(span.status_message)],
             "events": [event.name for event in span.events],
-            "attributes": names.value(span.attributes),
-            "children": sorted((node(child) for child in below), key=_sorted_text),
+            "attributes": names.value(own),
+            "children": sorted((node(child) for child in below), key=_by_name),
         }
 
-    trees = sorted((node(one) for one in roots), key=_sorted_text)
-    return trees[0] if len(trees) == 1 else {"roots": trees}
+    roots = [node(one) for one in observations if one.span.parent_id not in ids]
+    return {
+        "on_every_span": names.value(common),
+        "roots": sorted(roots, key=_by_name),
+        "scores": sorted(scores, key=_by_name),
+    }
+
+
+def _by_name(form: dict[str, Any]) -> tuple[str, bytes]:
+    return form["name"], _sorted_text(form)
 
 
 def _score(score: Any, names: Names) -> dict[str, Any]:
