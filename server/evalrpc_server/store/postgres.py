@@ -41,6 +41,12 @@ _CONNECT_OPTIONS = {
 _LOCK = "pg_try_advisory_lock(1702261356, coalesce(hashtext(current_schema()), 0))"
 """The first number is "evrl" in ASCII."""
 
+_WALK_INDEXES = tuple(
+    f"SET enable_{method} = off"
+    for method in ("seqscan", "bitmapscan", "sort", "material", "hashjoin", "mergejoin")
+)
+"""Every page here is a walk along an index that stops early, which the planner does not see before it has statistics."""
+
 _TYPES = {
     "INTEGER PRIMARY KEY": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
     "INTEGER": "BIGINT",
@@ -70,7 +76,7 @@ class PostgresDriver:
 
     def connect_reader(self) -> PostgresConnection:
         """Opens a session that only reads."""
-        return PostgresConnection(self._url, "SET default_transaction_read_only = on")
+        return PostgresConnection(self._url, "SET default_transaction_read_only = on", *_WALK_INDEXES)
 
     def translate_schema(self, sql: str) -> str:
         """Returns the statement with PostgreSQL's types; text is ordered by code points, as in SQLite."""
@@ -165,7 +171,7 @@ class PostgresWriter(PostgresConnection):
         self._holder = holder
         self._taken = ""
         self._transaction = ""
-        super().__init__(url, "SET synchronous_commit = on")
+        super().__init__(url, "SET synchronous_commit = on", *_WALK_INDEXES)
         self._take_lock(_OPEN_SECONDS)
         self.execute("CREATE TABLE IF NOT EXISTS store_holder (id BIGINT PRIMARY KEY, holder TEXT NOT NULL)")
         self.execute(

@@ -16,10 +16,11 @@ from evalrpc_server.store.tables.paging import fitting, parse_cursor
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """How results are ordered: the columns, and a cursor before the first."""
+    """How results are ordered: the columns, a cursor before the first, and what tells results from other events."""
 
     columns: tuple[str, ...]
     start: tuple[int, ...]
+    condition: str = ""
 
     @property
     def key(self) -> str:
@@ -32,7 +33,7 @@ class _Order:
 
 _ORDERS: Mapping[ResultOrder, _Order] = {
     ResultOrder.ITEM: _Order(("item_index", "trial"), (0, 0)),
-    ResultOrder.COMPLETION: _Order(("sequence",), (0,)),
+    ResultOrder.COMPLETION: _Order(("sequence",), (0,), f"AND e.kind = '{codec.RESULT}'"),
 }
 
 
@@ -49,11 +50,11 @@ def read(
     """Returns a page of results; see `ExperimentStore.read_results`."""
     ordered = _ORDERS[order]
     after = parse_cursor(cursor, ordered.start)
-    chosen = f"e.kind = '{codec.RESULT}' {'AND e.failed = 1' if failed_only else ''}"
+    chosen = f"{ordered.condition} {'AND e.failed = 1' if failed_only else ''}"
     with connection.snapshot():
         measured = connection.query(
             f"SELECT {ordered.key}, e.characters FROM events e"
-            f" WHERE e.experiment_id = ? AND {chosen} AND {ordered.compared('>')}"
+            f" WHERE e.experiment_id = ? {chosen} AND {ordered.compared('>')}"
             f" ORDER BY {ordered.key} LIMIT ?",
             (experiment_id, *after, limit + 1),
         )
@@ -62,7 +63,7 @@ def read(
             return ResultPage(results=[], next_cursor="")
         last = measured[count - 1][:-1]
         rows = connection.query(
-            f"{events.SELECT} AND {chosen} AND {ordered.compared('>')} AND {ordered.compared('<=')}"
+            f"{events.SELECT} {chosen} AND {ordered.compared('>')} AND {ordered.compared('<=')}"
             f" ORDER BY {ordered.key}",
             (events.collection_of(connection, experiment_id), experiment_id, *after, *last),
         )
