@@ -1,0 +1,55 @@
+"""The kinds of evaluator and what serves them: the one place to add one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from evalrpc_server.domain.spec.evaluators import EvaluatorSpec
+from evalrpc_server.evaluators.http import HttpEvaluator
+from evalrpc_server.evaluators.port import Evaluator, RunEvaluator
+from evalrpc_server.outbound.outbound import Outbound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluatorResources:
+    """What evaluators are made with.
+
+    Attributes:
+        outbound: the way to endpoints.
+    """
+
+    outbound: Outbound
+
+
+EvaluatorFactory = Callable[[EvaluatorSpec, EvaluatorResources], Evaluator]
+"""Makes the item-level evaluator of a spec whose kind it serves."""
+
+RunEvaluatorFactory = Callable[[EvaluatorSpec, EvaluatorResources], RunEvaluator]
+"""Makes the run-level evaluator of a spec whose kind it serves."""
+
+
+def _http(spec: EvaluatorSpec, resources: EvaluatorResources) -> HttpEvaluator:
+    assert spec.http is not None
+    return HttpEvaluator(spec.http, spec.evaluation_name, resources.outbound)
+
+
+EVALUATORS: Mapping[str, EvaluatorFactory] = {
+    "http": _http,
+}
+"""Item-level kinds by their name in the spec."""
+
+RUN_EVALUATORS: Mapping[str, RunEvaluatorFactory] = {
+    "http": _http,
+}
+"""Run-level kinds by their name in the spec."""
+
+
+def open_evaluator(spec: EvaluatorSpec, resources: EvaluatorResources) -> Evaluator:
+    """Makes an item-level evaluator; the caller closes it. A registered one is looked up before."""
+    return EVALUATORS[spec.kind](spec, resources)
+
+
+def open_run_evaluator(spec: EvaluatorSpec, resources: EvaluatorResources) -> RunEvaluator:
+    """Makes a run-level evaluator; the caller closes it. A registered one is looked up before."""
+    return RUN_EVALUATORS[spec.kind](spec, resources)
