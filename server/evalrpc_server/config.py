@@ -59,11 +59,6 @@ class Settings(BaseSettings):
             raise ValueError("must be host:port, such as 127.0.0.1:50051")
         return value
 
-    @property
-    def store_url(self) -> str:
-        """The URL of the store."""
-        return self.store or f"sqlite:///{self.data_dir / 'evalrpc.db'}"
-
 
 def parser() -> argparse.ArgumentParser:
     """Returns the parser of the `evalrpc-server` command, with a flag for each field of `Settings`."""

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from evalrpc_server.domain.spec.evaluators import EvaluatorSpec
+from evalrpc_server.evaluators.builtin.evaluator import BuiltinItemEvaluator, BuiltinRunEvaluator
+from evalrpc_server.evaluators.executor import ExecutorBatcher
 from evalrpc_server.evaluators.http import HttpEvaluator
 from evalrpc_server.evaluators.port import Evaluator, RunEvaluator
 from evalrpc_server.outbound.outbound import Outbound
@@ -17,9 +19,11 @@ class EvaluatorResources:
 
     Attributes:
         outbound: the way to endpoints.
+        batcher: where CPU-bound evaluators run.
     """
 
     outbound: Outbound
+    batcher: ExecutorBatcher
 
 
 EvaluatorFactory = Callable[[EvaluatorSpec, EvaluatorResources], Evaluator]
@@ -29,17 +33,29 @@ RunEvaluatorFactory = Callable[[EvaluatorSpec, EvaluatorResources], RunEvaluator
 """Makes the run-level evaluator of a spec whose kind it serves."""
 
 
+def _builtin(spec: EvaluatorSpec, resources: EvaluatorResources) -> Evaluator:
+    assert spec.builtin is not None
+    return BuiltinItemEvaluator(spec.builtin, spec.evaluation_name, resources.batcher)
+
+
+def _run_builtin(spec: EvaluatorSpec, _: EvaluatorResources) -> RunEvaluator:
+    assert spec.builtin is not None
+    return BuiltinRunEvaluator(spec.builtin, spec.evaluation_name)
+
+
 def _http(spec: EvaluatorSpec, resources: EvaluatorResources) -> HttpEvaluator:
     assert spec.http is not None
     return HttpEvaluator(spec.http, spec.evaluation_name, resources.outbound)
 
 
 EVALUATORS: Mapping[str, EvaluatorFactory] = {
+    "builtin": _builtin,
     "http": _http,
 }
 """Item-level kinds by their name in the spec."""
 
 RUN_EVALUATORS: Mapping[str, RunEvaluatorFactory] = {
+    "builtin": _run_builtin,
     "http": _http,
 }
 """Run-level kinds by their name in the spec."""

@@ -66,12 +66,8 @@ def fitting_result(result: ItemResult, encoding: Encoding) -> item_result_pb2.It
 
 def shorten(message: item_result_pb2.ItemResult) -> None:
     """Leaves out what the caller knows already, until a result fits into one message."""
-    for part, field in (
-        (message.item, "metadata"),
-        (message.item, "expected_output"),
-        (message.item, "input"),
-    ):
+    for field in _KNOWN_TO_THE_CALLER:
         if message.ByteSize() > _ROOM:
-            part.ClearField(field)
+            message.item.ClearField(field)
     while message.contexts and message.ByteSize() > _ROOM:
         del message.contexts[-1]

@@ -22,6 +22,7 @@ class Judge:
 
     Attributes:
         name: of its evaluations, unless it names them itself.
+        reference: who judges, `name@version`, for a registered evaluator; empty for what the evaluator says itself.
         timeout: seconds for one call.
         slots: its calls in flight.
     """
@@ -30,6 +31,7 @@ class Judge:
     evaluator: Evaluator
     timeout: float
     slots: asyncio.Semaphore
+    reference: str = ""
 
     async def judge(self, case: Case) -> tuple[Evaluation, ...]:
         """Returns the evaluations of a case; where the evaluator failed, one that says why."""
@@ -44,10 +46,14 @@ class Judge:
             return self._failed(_timeout(self.timeout) if late else fault(error, f"evaluator {self.name}"))
         except Exception as error:  # noqa: BLE001  a bug in one evaluator must not spoil the others
             return self._failed(fault(error, f"evaluator {self.name}"))
-        return finished(found, self.name, self.evaluator.reference)
+        return finished(found, self.name, self._reference)
+
+    @property
+    def _reference(self) -> str:
+        return self.reference or self.evaluator.reference
 
     def _failed(self, error: Error) -> tuple[Evaluation, ...]:
-        return (Evaluation(name=self.name, evaluator=self.evaluator.reference, error=error),)
+        return (Evaluation(name=self.name, evaluator=self._reference, error=error),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +63,7 @@ class RunJudge:
     name: str
     evaluator: RunEvaluator
     timeout: float
+    reference: str = ""
 
     async def judge(
         self, experiment: ExperimentRef, results: AsyncIterator[Sequence[ItemResult]]
@@ -75,10 +82,14 @@ class RunJudge:
             )
         except Exception as error:  # noqa: BLE001  a bug in one evaluator must not spoil the others
             return self._failed(fault(error, f"run evaluator {self.name}"))
-        return finished(found, self.name, self.evaluator.reference)
+        return finished(found, self.name, self._reference)
+
+    @property
+    def _reference(self) -> str:
+        return self.reference or self.evaluator.reference
 
     def _failed(self, error: Error) -> tuple[Evaluation, ...]:
-        return (Evaluation(name=self.name, evaluator=self.evaluator.reference, error=error),)
+        return (Evaluation(name=self.name, evaluator=self._reference, error=error),)
 
 
 def finished(found: Sequence[Evaluation], name: str, reference: str) -> tuple[Evaluation, ...]:

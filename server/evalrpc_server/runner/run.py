@@ -19,6 +19,7 @@ from evalrpc_server.domain.items import Item
 from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.domain.results import ItemResult, TaskOutcome
 from evalrpc_server.domain.trace import trace_id
+from evalrpc_server.evaluators.port import EvaluatorError
 from evalrpc_server.runner.collection import Collection
 from evalrpc_server.runner.faults import fault
 from evalrpc_server.runner.judging import RunJudge
@@ -114,7 +115,7 @@ class Run:
         recording.add_done_callback(self._notice_fault)
         try:
             await self._execute()
-        except (DataSourceError, RunError) as error:
+        except (DataSourceError, EvaluatorError, RunError) as error:
             await self._fail(error.error, recording)
         except Exception as error:  # noqa: BLE001  whatever goes wrong, the experiment must come to an end
             await self._fail(fault(error, f"experiment {self.experiment.id}"), recording)

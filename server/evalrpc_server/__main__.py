@@ -1,0 +1,73 @@
+"""The `evalrpc-server` command."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvloop
+from pydantic import ValidationError
+
+from evalrpc_server.app import App
+from evalrpc_server.config import Settings, parse, settings_from
+from evalrpc_server.health import check_health
+from evalrpc_server.logs import LogFormat, Logs
+from evalrpc_server.outbound.secrets import Secrets
+from evalrpc_server.rpc.server import ListenError
+from evalrpc_server.store.port import StoreError
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code: 0 for success, 1 for failure, 2 for bad usage."""
+    arguments = parse(argv)
+    try:
+        settings = settings_from(arguments)
+    except ValidationError as error:
+        for problem in error.errors():
+            _complain(f"{_flag(problem['loc'])}: {problem['msg'].removeprefix('Value error, ')}")
+        return EXIT_USAGE
+    if arguments.command == "health":
+        serving, answer = check_health(arguments.address or settings.listen)
+        print(answer)
+        return 0 if serving else EXIT_FAILED
+    secrets = Secrets(directory=settings.secrets_dir)
+    level, form = settings.log_level.upper(), LogFormat(settings.log_format)
+    with Logs(level=level, form=form, redactor=secrets.redact):
+        return uvloop.run(_serve(settings, secrets))
+
+
+async def _serve(settings: Settings, secrets: Secrets) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    app = App(settings, secrets)
+    try:
+        await app.start()
+    except (StoreError, ListenError, OSError) as error:
+        _complain(str(error))
+        return EXIT_FAILED
+    http = f" http={app.http_address}" if app.http_address else ""
+    print(f"evalrpc-server ready: grpc={app.grpc_address}{http}", flush=True)
+    await stop.wait()
+    await app.drain()
+    return 0
+
+
+def _flag(location: Sequence[str | int]) -> str:
+    name = str(location[0])
+    return f"--{name.replace('_', '-')} (EVALRPC_{name.upper()})"
+
+
+def _complain(sentence: str) -> None:
+    print(f"{Path(sys.argv[0]).name}: {sentence}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

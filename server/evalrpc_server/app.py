@@ -1,0 +1,118 @@
+"""The application: the one place where the server's parts are put together, in the order in which they depend."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from functools import partial
+
+from evalrpc.v1.dataset_service_pb2_grpc import add_DatasetServiceServicer_to_server
+from evalrpc.v1.evaluator_service_pb2_grpc import add_EvaluatorServiceServicer_to_server
+from evalrpc.v1.experiment_service_pb2_grpc import add_ExperimentServiceServicer_to_server
+from evalrpc.v1.worker_service_pb2_grpc import WorkerServiceServicer, add_WorkerServiceServicer_to_server
+from evalrpc_server.config import Settings
+from evalrpc_server.domain.clock import SystemClock
+from evalrpc_server.evaluators.pools import open_batcher
+from evalrpc_server.evaluators.registry import EvaluatorResources
+from evalrpc_server.outbound.outbound import Outbound
+from evalrpc_server.outbound.secrets import Secrets
+from evalrpc_server.outbound.settings import OutboundSettings
+from evalrpc_server.rpc.datasets import DatasetServicer
+from evalrpc_server.rpc.evaluators import EvaluatorServicer
+from evalrpc_server.rpc.experiments import ExperimentServicer
+from evalrpc_server.rpc.server import RpcServer, Service
+from evalrpc_server.rpc.settings import RpcSettings
+from evalrpc_server.runner.acceptance import Acceptance
+from evalrpc_server.runner.assembly import NoIntegration, SpecAssembly
+from evalrpc_server.runner.manager import Manager
+from evalrpc_server.store.port import Store
+from evalrpc_server.store.registry import open_store
+from evalrpc_server.targets.registry import TargetResources
+
+_STOP_SECONDS = 5.0
+
+
+class App:
+    """One server. `start` brings it up, `drain` takes it down without losing anything."""
+
+    def __init__(self, settings: Settings, secrets: Secrets) -> None:
+        self._settings = settings
+        self._secrets = secrets
+        self._closing = AsyncExitStack()
+        self._manager: Manager | None = None
+        self._rpc: RpcServer | None = None
+        self.grpc_address = ""
+        self.http_address = ""
+
+    async def start(self) -> None:
+        """Opens the store, takes up what is unfinished, and listens.
+
+        Raises:
+            StoreError: the store cannot be opened.
+            ListenError: an address cannot be listened on.
+            OSError: a certificate cannot be read.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self._closing.aclose()
+            raise
+
+    async def _start(self) -> None:
+        settings, clock = self._settings, SystemClock()
+        store = open_store(settings.store or settings.data_dir)
+        await store.open()
+        self._closing.push_async_callback(store.close)
+        outbound = Outbound(_outbound_settings(settings), self._secrets)
+        self._closing.push_async_callback(outbound.aclose)
+        batcher = open_batcher(settings.executor, settings.executor_workers)
+        self._closing.push_async_callback(batcher.aclose)
+        assembly = SpecAssembly(
+            store=store,
+            clock=clock,
+            targets=TargetResources(outbound=outbound),
+            evaluators=EvaluatorResources(outbound=outbound, batcher=batcher),
+            integration=NoIntegration(),
+        )
+        self._manager = Manager(store, assembly, clock, max_running=settings.max_running_experiments)
+        self._rpc = RpcServer(self._services(store, self._manager, clock), _rpc_settings(settings))
+        await self._manager.recover()
+        self.grpc_address = await self._rpc.start()
+
+    def _services(self, store: Store, manager: Manager, clock: SystemClock) -> list[Service]:
+        acceptance = Acceptance(store, clock)
+        experiments = ExperimentServicer(acceptance=acceptance, manager=manager, store=store)
+        evaluators = EvaluatorServicer(acceptance=acceptance, store=store, clock=clock)
+        datasets = DatasetServicer(store=store)
+        workers = WorkerServiceServicer()
+        return [
+            Service(
+                "evalrpc.v1.ExperimentService", partial(add_ExperimentServiceServicer_to_server, experiments)
+            ),
+            Service(
+                "evalrpc.v1.EvaluatorService", partial(add_EvaluatorServiceServicer_to_server, evaluators)
+            ),
+            Service("evalrpc.v1.DatasetService", partial(add_DatasetServiceServicer_to_server, datasets)),
+            Service("evalrpc.v1.WorkerService", partial(add_WorkerServiceServicer_to_server, workers)),
+        ]
+
+    async def drain(self) -> None:
+        """Refuses what is new, lets items in flight finish within the grace period, and closes everything."""
+        if self._rpc and self._manager:
+            await self._rpc.drain()
+            await self._manager.drain(self._settings.drain_grace)
+            await self._rpc.stop(_STOP_SECONDS)
+        await self._closing.aclose()
+
+
+def _rpc_settings(settings: Settings) -> RpcSettings:
+    return RpcSettings(
+        listen=settings.listen, reflection=settings.reflection, max_open_rpcs=settings.max_rpcs
+    )
+
+
+def _outbound_settings(settings: Settings) -> OutboundSettings:
+    return OutboundSettings(
+        ca_file=settings.ca_file,
+        client_certificate=settings.client_certificate,
+        client_key=settings.client_key,
+    )

@@ -1,0 +1,112 @@
+"""Assembly: the parts of a run, built from its spec."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from evalrpc_server.datasets.port import DataSource
+from evalrpc_server.domain.clock import Clock
+from evalrpc_server.domain.experiments import Experiment
+from evalrpc_server.domain.spec.evaluators import EvaluatorSpec
+from evalrpc_server.evaluators.registry import EvaluatorResources, open_evaluator, open_run_evaluator
+from evalrpc_server.runner.collection import Collection
+from evalrpc_server.runner.judging import Judge, RunJudge
+from evalrpc_server.runner.pipeline import Pipeline
+from evalrpc_server.runner.reporting import NoReporter, Reporter
+from evalrpc_server.runner.run import Parts
+from evalrpc_server.store.port import ItemStore
+from evalrpc_server.targets.registry import TargetResources, open_target
+
+RUN_EVALUATOR_SECONDS = 600.0
+"""How long a run evaluator may take unless its spec says otherwise: it reads every result."""
+
+
+class Integration(Protocol):
+    """What an outside system adds to experiments: data that it keeps, and reports that it wants."""
+
+    def source(self, experiment: Experiment) -> DataSource | None:
+        """Returns where an experiment's data is fetched from; None for data that is in the store already."""
+
+    def reporter(self, experiment: Experiment) -> Reporter:
+        """Returns what tells of the experiment elsewhere."""
+
+
+class NoIntegration:
+    """Adds nothing."""
+
+    def source(self, _experiment: Experiment, /) -> DataSource | None:
+        """Returns no source."""
+        return None
+
+    def reporter(self, _experiment: Experiment, /) -> Reporter:
+        """Returns a reporter that reports nothing."""
+        return NoReporter()
+
+
+class SpecAssembly:
+    """Builds targets, evaluators and collections from specs."""
+
+    def __init__(
+        self,
+        *,
+        store: ItemStore,
+        clock: Clock,
+        targets: TargetResources,
+        evaluators: EvaluatorResources,
+        integration: Integration,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._targets = targets
+        self._evaluators = evaluators
+        self._integration = integration
+
+    async def parts(self, experiment: Experiment) -> Parts:
+        """Returns the parts of one run."""
+        spec = experiment.spec
+        pipeline = Pipeline(
+            experiment=experiment.ref,
+            target=open_target(spec.task, self._targets),
+            task_timeout=spec.task_timeout,
+            retry=spec.retry,
+            judges=[self._judge(experiment, evaluator) for evaluator in spec.evaluators],
+            composite=self._judge(experiment, spec.composite_evaluator) if spec.composite_evaluator else None,
+            clock=self._clock,
+        )
+        return Parts(
+            pipeline=pipeline,
+            run_judges=[self._run_judge(experiment, evaluator) for evaluator in spec.run_evaluators],
+            collection=Collection(
+                experiment.items, store=self._store, source=self._integration.source(experiment)
+            ),
+        )
+
+    def reporter(self, experiment: Experiment) -> Reporter:
+        """Returns what tells of the experiment elsewhere."""
+        return self._integration.reporter(experiment)
+
+    def _judge(self, experiment: Experiment, given: EvaluatorSpec) -> Judge:
+        spec = experiment.spec
+        return Judge(
+            name=given.evaluation_name,
+            reference=given.registered or "",
+            evaluator=open_evaluator(_resolved(experiment, given), self._evaluators),
+            timeout=given.timeout or spec.evaluator_timeout,
+            slots=asyncio.Semaphore(given.max_concurrency or spec.max_concurrency),
+        )
+
+    def _run_judge(self, experiment: Experiment, given: EvaluatorSpec) -> RunJudge:
+        return RunJudge(
+            name=given.evaluation_name,
+            reference=given.registered or "",
+            evaluator=open_run_evaluator(_resolved(experiment, given), self._evaluators),
+            timeout=given.timeout or RUN_EVALUATOR_SECONDS,
+        )
+
+
+def _resolved(experiment: Experiment, given: EvaluatorSpec) -> EvaluatorSpec:
+    """Returns what an evaluator does; a registered one is as it was when the experiment was accepted."""
+    if given.registered is None:
+        return given
+    return experiment.registered[given.registered].model_copy(update={"name": given.evaluation_name})
