@@ -11,12 +11,12 @@ from pathlib import Path
 import uvloop
 from pydantic import ValidationError
 
+from evalrpc_server.addresses import ListenError
 from evalrpc_server.app import App
 from evalrpc_server.config import Settings, parse, settings_from
 from evalrpc_server.health import check_health
 from evalrpc_server.logs import LogFormat, Logs
 from evalrpc_server.outbound.secrets import Secrets
-from evalrpc_server.rpc.server import ListenError
 from evalrpc_server.store.port import StoreError
 
 EXIT_FAILED = 1

@@ -10,6 +10,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from evalrpc_server.addresses import ListenError
 from evalrpc_server.rpc.interceptors.access_log import access_log
 from evalrpc_server.rpc.interceptors.admission import Admission, Draining
 from evalrpc_server.rpc.interceptors.chain import Chain, Stage
@@ -18,10 +19,6 @@ from evalrpc_server.rpc.interceptors.request_id import request_id
 from evalrpc_server.rpc.settings import RpcSettings, TlsFiles
 
 logger = logging.getLogger(__name__)
-
-
-class ListenError(Exception):
-    """The address cannot be listened on; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
