@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from langfuse import Langfuse
 
@@ -20,7 +22,7 @@ GROUPS = {
 }
 
 
-def cursor_pages(read, **arguments):
+def cursor_pages(read: Callable[..., Any], **arguments: Any) -> Iterator[Any]:
     """Every record of a list that is paged by cursor."""
     cursor = None
     while True:
@@ -31,7 +33,7 @@ def cursor_pages(read, **arguments):
             return
 
 
-def numbered_pages(read, **arguments):
+def numbered_pages(read: Callable[..., Any], **arguments: Any) -> Iterator[Any]:
     """Every record of a list that is paged by number."""
     number = 1
     while True:
@@ -42,12 +44,12 @@ def numbered_pages(read, **arguments):
         number += 1
 
 
-def plain(model):
+def plain(model: Any) -> Any:
     """A typed model as a document, under the names of the wire."""
     return json.loads(model.json())
 
 
-def read_v4(api):
+def read_v4(api: Any) -> dict[str, Iterable[Any]]:
     since = datetime.now(UTC) - timedelta(days=1)
     scores = api.scores_v3.get_many_v3 if hasattr(api, "scores_v3") else api.scores.get_many
     experiments, items = api.experiments.list, api.experiments.list_items
@@ -59,7 +61,7 @@ def read_v4(api):
     }
 
 
-def read_legacy(client, dataset_name, run_name):
+def read_legacy(client: Any, dataset_name: str, run_name: str) -> dict[str, Iterable[Any]]:
     api = client.api
     scores = api.score_v_2.get if hasattr(api, "score_v_2") else api.scores.get_many
     run = client.get_dataset_run(dataset_name=dataset_name, run_name=run_name)
@@ -73,7 +75,7 @@ def read_legacy(client, dataset_name, run_name):
     }
 
 
-def main():
+def main() -> None:
     client = Langfuse()
     kind, *names = sys.argv[1:]
     found = read_v4(client.api) if kind == "v4" else read_legacy(client, *names)
