@@ -39,6 +39,7 @@ class Stats(msgspec.Struct):
         distinct: Different items among them.
         max_in_flight: Most calls open at once.
         first_answer_ns: CLOCK_MONOTONIC of the first answer, 0 when there was none.
+        last_answer_ns: The same of the last.
         tenths: Answers per second in each tenth of the answers.
     """
 
@@ -47,6 +48,7 @@ class Stats(msgspec.Struct):
     in_flight: int = 0
     max_in_flight: int = 0
     first_answer_ns: int = 0
+    last_answer_ns: int = 0
     tenths: list[float] = []
 
 
@@ -65,7 +67,11 @@ class TaskEndpoint:
             self._task(self._decode(body).input, respond)
         elif path == b"/stats":
             self.stats.distinct = len(self._seen)
-            self.stats.first_answer_ns = self._answered_ns[0] if self._answered_ns else 0
+            if self._answered_ns:
+                self.stats.first_answer_ns, self.stats.last_answer_ns = (
+                    self._answered_ns[0],
+                    self._answered_ns[-1],
+                )
             self.stats.tenths = rates(self._answered_ns, 10)
             respond(self._encode(self.stats))
         elif path == b"/reset":

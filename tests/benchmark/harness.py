@@ -32,6 +32,8 @@ class Measurement:
         seconds: What the caller waited; in a hosted workload, until Langfuse had the last record.
         cpu: CPU seconds per 1,000 items, by process: client, server, endpoint, langfuse.
         peak_mib: Largest resident memory, by process.
+        tasks_from: Seconds from the caller's start to the first task's answer.
+        tasks_to: The same to the last task's answer.
         first_result_ms: From the endpoint's first answer to the first result in the caller's hands.
         tenths: Task answers per second in each tenth of the run.
         foreign_cores: Cores kept busy by anything else on the machine meanwhile.
@@ -47,6 +49,8 @@ class Measurement:
     mean: float | None
     cpu: dict[str, float]
     peak_mib: dict[str, float]
+    tasks_from: float
+    tasks_to: float
     first_result_ms: float
     tenths: list[float]
     max_in_flight: int
@@ -179,6 +183,8 @@ def _measured(
             **{name: cpu / thousands for name, cpu in costs.cpu.items()},
         },
         peak_mib={"client": outcome.peak_mib, **costs.peak},
+        tasks_from=(seen["first_answer_ns"] - outcome.started_ns) / 1e9,
+        tasks_to=(seen["last_answer_ns"] - outcome.started_ns) / 1e9,
         first_result_ms=(outcome.first_result_ns - seen["first_answer_ns"]) / 1e6,
         tenths=seen["tenths"],
         max_in_flight=seen["max_in_flight"],
