@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -181,9 +182,11 @@ class Manager:
             NotFoundError: there is no such experiment.
         """
         if live := self._live.get(experiment_id):
-            before = live.feed.last_sequence
             live.run.cancel()
-            await live.feed.wait(before, seconds=_CANCEL_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_CANCEL_SECONDS):
+                    while not (live.run.cancelling or live.feed.closed):
+                        await live.feed.wait(live.feed.last_sequence, seconds=_CANCEL_SECONDS)
         return await self.get(experiment_id)
 
     async def drain(self, grace: float) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 from evalrpc_server.domain.clock import Clock
 from evalrpc_server.domain.errors import Error
@@ -14,6 +15,7 @@ from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.events import Event, EventBody, RunEvaluations
 from evalrpc_server.domain.experiments import EvaluationSummary, Experiment, State
 from evalrpc_server.domain.results import ItemResult
+from evalrpc_server.runner.faults import log_fault
 from evalrpc_server.runner.feed import Feed
 from evalrpc_server.runner.reporting import Reporter
 from evalrpc_server.store.port import Commit, ExperimentStore, OutboxRecord, StoreError
@@ -32,6 +34,8 @@ class _Change:
     time: datetime
     error: Error | None = None
 
+
+T = TypeVar("T")
 
 _Entry = ItemResult | RunEvaluations | _Change
 
@@ -137,15 +141,26 @@ class Recorder:
         if isinstance(entry, ItemResult):
             result = self._reporter.locate(entry)
             experiment = _with_result(replace(experiment, sequence=sequence, progress=progress), result)
-            return experiment, result, self._reporter.item_records(experiment, result)
+            return experiment, result, self._reported(self._reporter.item_records, experiment, result)
         if isinstance(entry, RunEvaluations):
             evaluations = entry.evaluations
             experiment = replace(
                 experiment, sequence=sequence, progress=progress, run_evaluations=evaluations
             )
-            return experiment, entry, self._reporter.run_records(experiment, evaluations)
+            return experiment, entry, self._reported(self._reporter.run_records, experiment, evaluations)
         experiment = _with_change(replace(experiment, sequence=sequence, progress=progress), entry)
         return experiment, experiment, ()
+
+    @staticmethod
+    def _reported(
+        report: Callable[[Experiment, T], Sequence[OutboxRecord]], experiment: Experiment, what: T
+    ) -> Sequence[OutboxRecord]:
+        """Returns what is to be delivered; a bug in reporting must not cost the result itself."""
+        try:
+            return report(experiment, what)
+        except Exception as error:  # noqa: BLE001  the fault is logged, the result is stored all the same
+            log_fault(error, f"reporting of experiment {experiment.id}")
+            return ()
 
 
 def _with_result(experiment: Experiment, result: ItemResult) -> Experiment:

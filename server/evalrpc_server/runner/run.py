@@ -98,6 +98,11 @@ class Run:
         """The experiment as it is stored."""
         return self._recorder.experiment
 
+    @property
+    def cancelling(self) -> bool:
+        """Whether it is stored that the run is to end, or has ended."""
+        return self.experiment.state is State.CANCELLING or self.experiment.state.final
+
     def cancel(self) -> None:
         """Asks the run to cut off what is in flight and to end as CANCELLED."""
         if not self._stop.done():
@@ -187,6 +192,8 @@ class Run:
             async for item, trial in pending:
                 await self._slots.acquire()
                 await self._room.enter(item.size)
+                if self._stop.done():
+                    return
                 task = asyncio.create_task(self._run_trial(item, trial))
                 self._trials.add(task)
                 task.add_done_callback(self._notice_end)
@@ -224,7 +231,7 @@ class Run:
         try:
             result = await self._ready.pipeline.run(item, trial, self._slots)
         except asyncio.CancelledError:
-            if not self._cancelling:
+            if not self._cut_by_cancel:
                 raise
             outcome = TaskOutcome(start_time=began, task_duration=0.0, attempts=0, error=_CANCELLED)
             trace = trace_id(self.experiment.id, item.id, trial)
@@ -235,7 +242,7 @@ class Run:
             self._room.leave(item.size)
 
     @property
-    def _cancelling(self) -> bool:
+    def _cut_by_cancel(self) -> bool:
         return self._stop.done() and self._stop.result() is _Stop.CANCEL
 
     async def _judge_run(self) -> None:
