@@ -29,7 +29,7 @@ def test_values_keep_their_kind(value, read_value):
 
 def test_null_is_unscored():
     assert read({"name": "tone", "value": None, "comment": "too short"}) == (
-        Evaluation(name="tone", unscored="NULL_VALUE", comment="too short"),
+        Evaluation(name="tone", unscored="the evaluator answered null", comment="too short"),
     )
 
 
@@ -128,4 +128,4 @@ def test_any_json_is_read_or_refused(answer):
     with contextlib.suppress(InvalidAnswerError):
         evaluations = read(answer)
     for evaluation in evaluations:
-        assert (evaluation.value is None) == (evaluation.unscored == "NULL_VALUE")
+        assert (evaluation.value is None) == (evaluation.unscored is not None)

@@ -16,7 +16,7 @@ MAX_EVALUATIONS = 100
 MAX_NAME = 255
 """The longest name of an evaluation, in characters."""
 
-NULL_VALUE = "NULL_VALUE"
+NULL_VALUE = "the evaluator answered null"
 """Why an evaluation whose value is null has none."""
 
 _ABSENT = msgspec.Raw(b"")

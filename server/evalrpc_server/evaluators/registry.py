@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from evalrpc_server.domain.spec.evaluators import EvaluatorSpec
 from evalrpc_server.evaluators.builtin.evaluator import BuiltinItemEvaluator, BuiltinRunEvaluator
 from evalrpc_server.evaluators.executor import ExecutorBatcher
+from evalrpc_server.evaluators.grpc import GrpcEvaluator
 from evalrpc_server.evaluators.http import HttpEvaluator
 from evalrpc_server.evaluators.port import Evaluator, RunEvaluator
 from evalrpc_server.outbound.outbound import Outbound
@@ -48,15 +49,22 @@ def _http(spec: EvaluatorSpec, resources: EvaluatorResources) -> HttpEvaluator:
     return HttpEvaluator(spec.http, spec.evaluation_name, resources.outbound)
 
 
+def _grpc(spec: EvaluatorSpec, resources: EvaluatorResources) -> GrpcEvaluator:
+    assert spec.grpc is not None
+    return GrpcEvaluator(spec.grpc, spec.evaluation_name, resources.outbound)
+
+
 EVALUATORS: Mapping[str, EvaluatorFactory] = {
     "builtin": _builtin,
     "http": _http,
+    "grpc": _grpc,
 }
 """Item-level kinds by their name in the spec."""
 
 RUN_EVALUATORS: Mapping[str, RunEvaluatorFactory] = {
     "builtin": _run_builtin,
     "http": _http,
+    "grpc": _grpc,
 }
 """Run-level kinds by their name in the spec."""
 

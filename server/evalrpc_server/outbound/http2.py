@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import ssl
 from collections.abc import Iterable
@@ -10,6 +9,7 @@ from collections.abc import Iterable
 import httpcore
 import httpx
 
+from evalrpc_server.outbound.addresses import AllRefusedError, allowed_addresses
 from evalrpc_server.outbound.settings import AddressCheck
 from evalrpc_server.outbound.transport import AddressRefused
 
@@ -39,12 +39,8 @@ class Http2Transport(httpx.AsyncHTTPTransport):
         """
         try:
             return await super().handle_async_request(request)
-        except _RefusedError as error:
+        except AllRefusedError as error:
             raise AddressRefused(str(error), request=request) from None
-
-
-class _RefusedError(Exception):
-    pass
 
 
 class _CheckedBackend(httpcore.AsyncNetworkBackend):
@@ -63,19 +59,16 @@ class _CheckedBackend(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            addresses = await allowed_addresses(host, port, self._check)
         except socket.gaierror as error:
             raise httpcore.ConnectError(str(error)) from error
-        failure: Exception = _RefusedError(f"{host} has no address")
-        for *_, address in found:
-            ip = str(address[0])
-            if refusal := self._check(host, ip, port):
-                failure = _RefusedError(refusal)
-                continue
+        failure: Exception | None = None
+        for ip in addresses:
             try:
                 return await self._backend.connect_tcp(ip, port, timeout, local_address, socket_options)
             except httpcore.NetworkError as error:
                 failure = error
+        assert failure is not None
         raise failure
 
     async def sleep(self, seconds: float) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+
+import grpc.aio
 
 from evalrpc_server.outbound.client import HttpClient
 from evalrpc_server.outbound.endpoint import HttpEndpoint
+from evalrpc_server.outbound.grpc import GrpcEndpoint, Stub
 from evalrpc_server.outbound.secrets import Secrets
 from evalrpc_server.outbound.settings import OutboundSettings
 
@@ -29,6 +32,19 @@ class Outbound:
     ) -> HttpEndpoint:
         """Prepares calls to an HTTP endpoint."""
         return HttpEndpoint(self.http, self.secrets, url, headers=headers, http2=http2)
+
+    def grpc_endpoint(
+        self,
+        make_stub: Callable[[grpc.aio.Channel], Stub],
+        address: str,
+        *,
+        tls: bool,
+        metadata: Mapping[str, str],
+    ) -> GrpcEndpoint[Stub]:
+        """Prepares calls to a gRPC endpoint; the caller closes it."""
+        return GrpcEndpoint(
+            make_stub, address, tls=tls, metadata=metadata, settings=self.settings, secrets=self.secrets
+        )
 
     async def aclose(self) -> None:
         """Closes all connections."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import grpc
 import httpx
 
 AddressCheck = Callable[[str, str, int], str | None]
@@ -43,3 +44,16 @@ class OutboundSettings:
         if self.client_certificate is not None:
             context.load_cert_chain(self.client_certificate, self.client_key)
         return context
+
+    def channel_credentials(self) -> grpc.ChannelCredentials:
+        """Makes the TLS credentials of gRPC channels; certificates are always verified.
+
+        Raises:
+            OSError: a file cannot be read.
+        """
+        key_file = self.client_key or self.client_certificate
+        return grpc.ssl_channel_credentials(
+            root_certificates=self.ca_file.read_bytes() if self.ca_file else None,
+            private_key=key_file.read_bytes() if key_file else None,
+            certificate_chain=self.client_certificate.read_bytes() if self.client_certificate else None,
+        )

@@ -11,6 +11,9 @@ from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.protobuf.documents import Encoding, document_from_message, document_to_message
 from evalrpc_server.protobuf.values import error_from_message, error_to_message
 
+NO_VALUE = "the evaluator answered without a value"
+"""Why an evaluation is unscored whose evaluator does not say why."""
+
 
 class InvalidEvaluationError(ValueError):
     """A message is no evaluation.
@@ -50,10 +53,10 @@ def evaluation_to_message(evaluation: Evaluation, encoding: Encoding) -> evaluat
 
 
 def evaluation_from_message(message: evaluation_pb2.Evaluation) -> Evaluation:
-    """Reads an evaluation that a user's evaluator answered with.
+    """Reads an evaluation that a user's evaluator answered with; one without a value is unscored.
 
     Raises:
-        InvalidEvaluationError: it has no value, a number that is not finite, or metadata that are no document.
+        InvalidEvaluationError: its number is not finite, or its metadata is no object.
     """
     value: float | bool | str | None = None
     unscored, error = None, None
@@ -67,15 +70,17 @@ def evaluation_from_message(message: evaluation_pb2.Evaluation) -> Evaluation:
         case "label":
             value = message.label
         case "unscored":
-            unscored = message.unscored.reason
+            unscored = message.unscored.reason or NO_VALUE
         case "error":
             error = error_from_message(message.error, Reason.EVALUATOR_FAILED)
         case _:
-            raise InvalidEvaluationError("value", "must be one of number, boolean, label, unscored and error")
+            unscored = NO_VALUE
     try:
         metadata = document_from_message(message.metadata) if message.HasField("metadata") else None
     except InvalidDocumentError as problem:
         raise InvalidEvaluationError("metadata", str(problem)) from None
+    if metadata is not None and not metadata.lstrip().startswith("{"):
+        raise InvalidEvaluationError("metadata", "must be an object")
     return Evaluation(
         name=message.name,
         value=value,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from evalrpc_server.domain.spec.tasks import HttpTask, TaskSpec
+from evalrpc_server.domain.spec.tasks import TaskSpec
 from evalrpc_server.outbound.outbound import Outbound
+from evalrpc_server.targets.grpc import GrpcTarget
 from evalrpc_server.targets.http import HttpTarget
 from evalrpc_server.targets.port import Target
 
@@ -27,12 +28,18 @@ TargetFactory = Callable[[TaskSpec, TargetResources], Target]
 
 
 def _http(spec: TaskSpec, resources: TargetResources) -> Target:
-    assert isinstance(spec.http, HttpTask)
+    assert spec.http is not None
     return HttpTarget(spec.http, resources.outbound)
+
+
+def _grpc(spec: TaskSpec, resources: TargetResources) -> Target:
+    assert spec.grpc is not None
+    return GrpcTarget(spec.grpc, resources.outbound)
 
 
 TARGETS: Mapping[str, TargetFactory] = {
     "http": _http,
+    "grpc": _grpc,
 }
 """Kinds by their name in the spec."""
 
