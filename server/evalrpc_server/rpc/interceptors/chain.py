@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
@@ -13,6 +14,7 @@ import grpc
 
 from evalrpc_server.domain.errors import RequestError, UnsupportedError
 from evalrpc_server.domain.reasons import Reason
+from evalrpc_server.rpc.context import Context
 from evalrpc_server.rpc.interceptors.call import CURRENT, UNKNOWN_METHOD, Call
 
 Stage: TypeAlias = Callable[[Call], AbstractAsyncContextManager[None]]
@@ -22,7 +24,6 @@ A handler's end shows as no exception, `grpc.aio.AbortError`, `CancelledError`, 
 that turns errors into statuses, as the error itself. No stage keeps an exception from the others.
 """
 
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
@@ -51,7 +52,7 @@ class Chain(grpc.aio.ServerInterceptor):
             return known
         handler = await continuation(handler_call_details)
         if handler is None:
-            missing = _Method(UNKNOWN_METHOD, partial(_refuse, path, "this server has no method {}"))
+            missing = _Method(UNKNOWN_METHOD, partial(_refuse, path, 'this server has no method "{}"'))
             return grpc.stream_unary_rpc_method_handler(partial(self._answer, missing))
         wrapped = self._handlers[path] = self._wrap(path.removeprefix("/"), handler)
         return wrapped
@@ -66,7 +67,7 @@ class Chain(grpc.aio.ServerInterceptor):
             method = _Method(name, behaviour, decode, encode, streaming=handler.request_streaming)
             return make(partial(self._stream, method))
         if not inspect.iscoroutinefunction(behaviour):
-            behaviour = partial(_refuse, name, "this server does not implement {}")
+            behaviour = partial(_refuse, name, 'this server does not implement "{}"')
         if handler.response_streaming:  # it writes to the context, which serializes
             method = _Method(name, behaviour, decode, streaming=handler.request_streaming)
             return make(partial(self._answer, method), response_serializer=encode)
@@ -143,7 +144,25 @@ class _Requests:
         return self
 
     async def __anext__(self) -> Any:
-        return self._method.decoded(self._call, await anext(self._source))
+        try:
+            raw = await anext(self._source)
+        except StopAsyncIteration:
+            await self._confirm_end()
+            raise
+        return self._method.decoded(self._call, raw)
+
+    async def _confirm_end(self) -> None:
+        """Tells a stream that is complete from one that was cut off.
+
+        grpc ends both in the same way, and cancels the handler of the latter only moments later: too late for one that
+        takes the end for the caller's last word. An operation on a call that was cut off does not get through.
+        """
+        try:
+            await self._call.context.send_initial_metadata(())
+        except grpc.aio.UsageError:  # it was sent before
+            return
+        except grpc.aio.InternalError as error:
+            raise asyncio.CancelledError from error
 
 
 async def _refuse(path: str, sentence: str, _request: object, _context: object) -> NoReturn:
