@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.standins.clients import observe, run
-from tests.standins.langfuse import LangfuseStandIn, Settings
+from tests.standins.langfuse import Fault, LangfuseStandIn, Settings
 from tests.standins.langfuse.run_items import stable_run_id
 
 # The first test of a client may have to install it.
@@ -111,6 +111,18 @@ async def test_what_the_oldest_client_sends_to_a_dual_server_is_no_experiment(la
 
     assert found["experiments"] == found["items"] == found["observations"] == []
     assert len(found["scores"]) == 7
+
+
+async def test_a_client_repeats_scores_after_429_and_loses_spans_after_500(langfuse: LangfuseStandIn):
+    langfuse.faults.add(Fault(("429",), path="/scores", times=2, retry_after=1))
+    langfuse.faults.add(Fault(("500",), path="/otel", times=1))
+
+    written = await run.experiment("python-5.0.4", langfuse, "local")
+
+    assert len(written["items"]) == 2
+    counts = langfuse.stats()["projects"]["project-one"]
+    assert (counts["scores"], counts["spans"]) == (7, 0)
+    assert langfuse.log.count("POST /api/public/scores", status=429) == 2
 
 
 def scores_of(record: dict[str, Any]) -> dict[str, Any]:

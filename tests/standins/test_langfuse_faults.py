@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+import urllib.error
+import urllib.request
 from email.utils import parsedate_to_datetime
 
 import aiohttp
 import pytest
 
-from tests.processes import running
 from tests.standins.langfuse import Fault, LangfuseStandIn
+from tests.standins.langfuse.remote import RemoteStandIn, launched
 from tests.standins.langfuse_api import Api, basic
 
 SCORE = {"id": "s", "name": "n", "value": 1, "traceId": "t"}
@@ -117,41 +118,47 @@ async def test_the_date_may_be_wrong(langfuse: LangfuseStandIn, api: Api):
     assert 3500 < (skewed - right).total_seconds() < 3700
 
 
-async def test_a_process_is_controlled_from_outside():
-    command = [sys.executable, "-m", "tests.standins.langfuse", "--port", "0", "--mode", "dual"]
-    with running(command) as program:
-        line = program.wait_for(r"stand-in (\S+) control (\S+) keys (\S+):(\S+)")
-        url, control, public, secret = line.groups()
-        headers = {"Authorization": basic(public, secret)}
-        async with aiohttp.ClientSession() as session:
+def status(standin: RemoteStandIn, path: str) -> int:
+    keys = standin.environment
+    authorization = basic(keys["LANGFUSE_PUBLIC_KEY"], keys["LANGFUSE_SECRET_KEY"])
+    request = urllib.request.Request(
+        f"{standin.url}/api/public{path}", headers={"Authorization": authorization}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as response:
+            code: int = response.status
+    except urllib.error.HTTPError as error:
+        with error:
+            code = error.code
+    return code
 
-            async def change(**fields: object) -> int:
-                async with session.post(f"{control}/__standin/change", json=fields) as response:
-                    return response.status
 
-            async def status(path: str) -> int:
-                async with session.get(f"{url}/api/public{path}", headers=headers) as response:
-                    return response.status
+def test_a_process_is_controlled_from_outside():
+    with launched("--port", "0", "--mode", "dual") as standin:
+        loaded = standin.load("d", [{"input": number} for number in range(3)])
+        assert loaded["itemCount"] == 3
+        assert status(standin, "/v2/datasets/d") == 200
 
-            async with session.post(
-                f"{control}/__standin/load", json={"name": "d", "items": [{"input": n} for n in range(3)]}
-            ) as response:
-                assert (await response.json())["itemCount"] == 3
-            assert await status("/v2/datasets/d") == 200
-            assert await change(faults=[{"kinds": ["500"], "path": "/projects"}], answer_delay=0.001) == 200
-            assert await status("/projects") == 500
-            assert await change(faults=[]) == 200
-            assert await status("/projects") == 200
-            assert await change(faults=[{"kinds": ["explode"]}]) == 400
-            assert await change(unknown=1) == 400
-            assert await change(down=True) == 200
-            with pytest.raises(aiohttp.ClientError):
-                await status("/projects")
-            assert await change(down=False) == 200
-            assert await status("/projects") == 200
-            async with session.get(f"{control}/__standin/stats") as response:
-                stats = await response.json()
-            assert stats["mode"] == "dual"
-            assert stats["statuses"]["GET /api/public/projects 500"] == 1
-            async with session.get(f"{control}/__standin/dump") as response:
-                assert await response.json() == {"spans": [], "scores": [], "runs": [], "dropped_scores": []}
+        standin.change(faults=[{"kinds": ["500"], "path": "/projects"}], answer_delay=0.001)
+        assert status(standin, "/projects") == 500
+        standin.change(faults=[])
+        assert status(standin, "/projects") == 200
+
+        standin.change(down=True)
+        with pytest.raises(urllib.error.URLError):
+            status(standin, "/projects")
+        standin.change(down=False)
+        assert status(standin, "/projects") == 200
+
+        stats = standin.stats()
+        assert stats["mode"] == "dual"
+        assert stats["statuses"]["GET /api/public/projects 500"] == 1
+        assert standin.dump() == {"spans": [], "scores": [], "runs": [], "dropped_scores": []}
+        assert standin.records()["requests"] == {
+            "GET /api/public/projects": 2,
+            "GET /api/public/v2/datasets/{name}": 1,
+        }
+        with pytest.raises(ValueError, match="explode"):
+            standin.change(faults=[{"kinds": ["explode"]}])
+        with pytest.raises(ValueError, match="unknown"):
+            standin.change(unknown=1)

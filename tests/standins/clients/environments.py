@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import filecmp
 import hashlib
 import shutil
 import subprocess
@@ -46,7 +47,9 @@ def javascript(script: str) -> list[str]:
 
     _once(home, lock, install)
     # Node looks for packages beside the script, so the script goes to where they are.
-    shutil.copy(source / script, home / script)
+    with _alone(CACHE / f"{home.name}.lock"):
+        if not (home / script).is_file() or not filecmp.cmp(source / script, home / script, shallow=False):
+            shutil.copy(source / script, home / script)
     return ["node", str(home / script)]
 
 

@@ -56,7 +56,7 @@ def _take(call: Call, entry: Json) -> None:
         raise Refused(400, {"message": message, "error": "InvalidRequestError"})
     if call.settings.count_only:
         call.project.tally.scores += 1
-        call.project.tally.score_ids.add(str(entry["body"].get("id")))
+        call.project.tally.score_ids.add(str((entry.get("body") or {}).get("id")))
         return
     call.project.scores.put(check(ScoreBody, entry.get("body")), timestamp)
 
