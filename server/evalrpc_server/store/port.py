@@ -165,7 +165,8 @@ class ExperimentStore(Protocol):
         """Makes changes to an experiment durable, all or none.
 
         Raises:
-            StoreError: nothing was stored; the same commit may be tried again.
+            StoreError: the same commit may be tried again; it is stored once, also where a lost connection hid that the
+                first attempt had succeeded.
         """
 
     async def read_events(
@@ -183,7 +184,11 @@ class ExperimentStore(Protocol):
         failed_only: bool = False,
         characters: int = PAGE_CHARACTERS,
     ) -> ResultPage:
-        """Returns a page of results, by item index and trial or in the order of their events."""
+        """Returns a page of results, by item index and trial or in the order of their events.
+
+        Raises:
+            InvalidCursorError: no page of this order gave the cursor; the other lists raise it likewise.
+        """
 
     async def finished_trials(
         self, experiment_id: str, *, first: int, last: int

@@ -62,6 +62,16 @@ def insert(connection: Connection, groups: Sequence[EventRows]) -> None:
     insert_rows(connection, "events", _COLUMNS, [row for group in groups for row in group.rows])
 
 
+def end_with(connection: Connection, events: EventRows) -> bool:
+    """Returns whether these events of one experiment are the last in its log."""
+    experiment_id, first, *_ = events.rows[0]
+    stored = connection.query(
+        f"SELECT {_COLUMNS} FROM events WHERE experiment_id = ? AND sequence >= ? ORDER BY sequence",
+        (experiment_id, first),
+    )
+    return list(stored) == list(events.rows)
+
+
 def read(
     connection: Connection, experiment_id: str, *, after: int, limit: int, characters: int
 ) -> Sequence[Event]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
+from operator import itemgetter
 
 from evalrpc_server.domain.experiments import Experiment, State
 from evalrpc_server.domain.items import Item
@@ -109,17 +110,23 @@ def _create(connection: Connection, new: New) -> Creation:
 
 
 def apply(connection: Connection, changes: Sequence[Change]) -> Sequence[None]:
-    """Makes changes to experiments; of several to one experiment only the last snapshot is written."""
+    """Makes changes to experiments; of several to one experiment only the last snapshot is written.
+
+    A change that is stored already, because its first attempt succeeded and its caller could not be told, is left as it is.
+    """
     by_experiment = sorted(changes, key=lambda change: change.commit.experiment.id)
     for _, group in groupby(by_experiment, key=lambda change: change.commit.experiment.id):
-        _advance(connection, list(group))
+        if not _advance(connection, list(group)):
+            if len(changes) == 1 and _is_stored(connection, changes[0]):
+                return [None]
+            raise StoreError("the experiment does not exist or its log does not end where the events go on")
     events.insert(connection, [change.rows for change in changes])
     outbox.insert(connection, [record for change in changes for record in change.commit.outbox])
     return [None] * len(changes)
 
 
-def _advance(connection: Connection, changes: Sequence[Change]) -> None:
-    """Writes the state of one experiment after its changes, which must follow each other and what is stored."""
+def _advance(connection: Connection, changes: Sequence[Change]) -> bool:
+    """Writes the state of one experiment after its changes; returns False where its log ends elsewhere."""
     for earlier, later in pairwise(changes):
         if later.before != earlier.commit.experiment.sequence:
             raise StoreError("the events do not go on where the experiment's log ends")
@@ -135,13 +142,25 @@ def _advance(connection: Connection, changes: Sequence[Change]) -> None:
         ),
     )
     if not changed:
-        raise StoreError("the experiment does not exist or its log does not end where the events go on")
+        return False
     last_item = max(change.rows.last_item for change in changes)
     if last_item >= 0 and not connection.query(
         "SELECT 1 FROM experiments e JOIN collections c ON c.id = e.items WHERE e.id = ? AND c.count > ?",
         (experiment.id, last_item),
     ):
         raise StoreError("a result's item is not stored")
+    return True
+
+
+def _is_stored(connection: Connection, change: Change) -> bool:
+    """Returns whether the log ends with exactly these events."""
+    experiment = change.commit.experiment
+    rows = connection.query("SELECT snapshot FROM experiments WHERE id = ?", (experiment.id,))
+    return (
+        bool(change.rows.rows)
+        and rows == [(codec.encode_experiment(experiment),)]
+        and events.end_with(connection, change.rows)
+    )
 
 
 def get(connection: Connection, experiment_id: str) -> Experiment | None:
@@ -152,11 +171,14 @@ def get(connection: Connection, experiment_id: str) -> Experiment | None:
 
 def unfinished(connection: Connection) -> Sequence[Experiment]:
     """Returns the experiments whose state is not final, oldest first."""
-    states = [state.value for state in State if not state.final]
-    rows = connection.query(
-        f"{_SELECT} WHERE e.state IN ({placeholders(len(states))}) ORDER BY e.position", states
-    )
-    return [_experiment(row) for row in rows]
+    with connection.snapshot():
+        rows = [
+            row
+            for state in State
+            if not state.final
+            for row in connection.query(f"{_SELECT} WHERE e.state = ?", (state.value,))
+        ]
+    return [_experiment(row) for row in sorted(rows, key=itemgetter(2))]
 
 
 def list_page(
@@ -164,20 +186,22 @@ def list_page(
 ) -> ExperimentPage:
     """Returns a page of experiments, newest first."""
     (before,) = parse_cursor(cursor, (_NEWEST,))
-    # One ordered branch per state lets each use the index to its end instead of sorting all experiments of a state.
-    branches: list[list[tuple[str, Scalar]]] = [
-        [("e.position < ?", before), *([("e.name = ?", name)] if name else []), *of_state]
-        for of_state in ([[("e.state = ?", state.value)] for state in set(states)] or [[]])
-    ]
-    found = " UNION ALL ".join(
-        "SELECT * FROM (SELECT e.position AS position, s.characters AS characters"
-        " FROM experiments e JOIN specs s ON s.experiment_id = e.id"
-        f" WHERE {' AND '.join(condition for condition, _ in branch)} ORDER BY e.position DESC LIMIT ?) AS branch"
-        for branch in branches
-    )
-    values = [value for branch in branches for value in (*(value for _, value in branch), limit + 1)]
+    condition, parameters = "e.position < ?", list[Scalar]([before])
+    if name:
+        condition, parameters = f"e.name = ? AND {condition}", [name, *parameters]
     with connection.snapshot():
-        measured = connection.query(f"{found} ORDER BY position DESC LIMIT ?", (*values, limit + 1))
+        if states:
+            # A query per state walks its index and stops early, where one for all would sort every match.
+            measured = [
+                row
+                for state in set(states)
+                for row in _measure(
+                    connection, f"e.state = ? AND {condition}", [state.value, *parameters], limit
+                )
+            ]
+            measured = sorted(measured, reverse=True)[: limit + 1]
+        else:
+            measured = _measure(connection, condition, parameters, limit)
         positions = [row[0] for row in measured[: min(fitting(measured, PAGE_CHARACTERS), limit)]]
         if not positions:
             return ExperimentPage(experiments=[], next_cursor="")
@@ -188,6 +212,17 @@ def list_page(
     return ExperimentPage(
         experiments=[_experiment(row) for row in rows],
         next_cursor=str(positions[-1]) if len(positions) < len(measured) else "",
+    )
+
+
+def _measure(connection: Connection, condition: str, parameters: Sequence[Scalar], limit: int) -> list[Row]:
+    """Returns position and size of the newest experiments, one more than the limit."""
+    return list(
+        connection.query(
+            "SELECT e.position, s.characters FROM experiments e JOIN specs s ON s.experiment_id = e.id"
+            f" WHERE {condition} ORDER BY e.position DESC LIMIT ?",
+            (*parameters, limit + 1),
+        )
     )
 
 

@@ -1,0 +1,70 @@
+"""What every store does with records on their way to Langfuse."""
+
+from __future__ import annotations
+
+from evalrpc_server.store.port import OutboxCounts, Store
+from tests.store.builders import advance, create, make_record
+
+
+class OutboxContract:
+    async def test_records_are_stored_with_their_commit_and_read_oldest_first(self, store: Store):
+        experiment = await create(store)
+        records = [make_record(f"r{number}") for number in range(5)]
+        await store.commit(advance(experiment, [experiment], outbox=records))
+        queued = await store.read_outbox("main", limit=10)
+        assert [entry.record for entry in queued] == records
+        assert [entry.position for entry in queued] == sorted({entry.position for entry in queued})
+        rest = await store.read_outbox("main", after=queued[1].position, limit=2)
+        assert [entry.record.id for entry in rest] == ["r2", "r3"]
+        assert await store.outbox_counts("e1") == OutboxCounts(queued=5)
+
+    async def test_a_record_is_stored_once_whatever_became_of_it(self, store: Store):
+        experiment = await create(store)
+        commit = advance(
+            experiment, [experiment], outbox=[make_record("a"), make_record("a"), make_record("b")]
+        )
+        await store.commit(commit)
+        (first, _) = await store.read_outbox("main", limit=10)
+        await store.settle_outbox(accepted=[first.position])
+        again = advance(commit.experiment, [experiment], outbox=[make_record("a"), make_record("b")])
+        await store.commit(again)
+        assert [entry.record.id for entry in await store.read_outbox("main", limit=10)] == ["b"]
+        assert await store.outbox_counts("e1") == OutboxCounts(queued=1, accepted=1)
+
+    async def test_projects_and_experiments_do_not_mix(self, store: Store):
+        first, second = await create(store, "e1"), await create(store, "e2")
+        await store.commit(
+            advance(first, [first], outbox=[make_record("a"), make_record("b", project="other")])
+        )
+        await store.commit(advance(second, [second], outbox=[make_record("c", "e2")]))
+        assert [entry.record.id for entry in await store.read_outbox("main", limit=10)] == ["a", "c"]
+        assert [entry.record.id for entry in await store.read_outbox("other", limit=10)] == ["b"]
+        assert (await store.outbox_counts("e1")).queued == 2
+        assert (await store.outbox_counts("e2")).queued == 1
+        assert await store.outbox_counts("none") == OutboxCounts()
+
+    async def test_settled_records_are_counted_once_and_leave_the_queue(self, store: Store):
+        experiment = await create(store)
+        records = [make_record(f"r{number}") for number in range(1200)]
+        await store.commit(advance(experiment, [experiment], outbox=records))
+        positions = [entry.position for entry in await store.read_outbox("main", limit=2000)]
+        await store.settle_outbox(
+            accepted=positions[:1100], rejected={positions[1150]: "score is not a number"}
+        )
+        await store.settle_outbox(
+            accepted=positions[:10], rejected={positions[0]: "late", positions[1150]: "again"}
+        )
+        await store.settle_outbox(accepted=[positions[1150], 10**9])
+        assert await store.outbox_counts("e1") == OutboxCounts(
+            queued=99, accepted=1100, rejected=1, last_error="score is not a number"
+        )
+        left = [entry.position for entry in await store.read_outbox("main", limit=2000)]
+        assert left == [*positions[1100:1150], *positions[1151:]]
+
+    async def test_pages_are_bounded_by_text_and_hold_at_least_one(self, store: Store):
+        experiment = await create(store)
+        records = [make_record(f"r{number}", size=1000) for number in range(6)]
+        await store.commit(advance(experiment, [experiment], outbox=records))
+        assert len(await store.read_outbox("main", limit=10, characters=10)) == 1
+        assert len(await store.read_outbox("main", limit=10, characters=3500)) == 3
+        assert list(await store.read_outbox("none", limit=10)) == []
