@@ -61,6 +61,7 @@ class Secrets:
         self._resolved: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
         self._long_pattern: re.Pattern[str] | None = None
+        self._longest = 0
 
     def __repr__(self) -> str:
         return f"Secrets(directory={self._directory}, prefix={self._prefix})"
@@ -111,11 +112,10 @@ class Secrets:
             limit: bytes.
             complete: False where `content` was cut, maybe within a secret's value; as much as one might take is dropped.
         """
-        text = content.decode("utf-8", "replace")
-        if not complete and self._resolved:
-            text = text[: -max(map(len, self._resolved))]
-        cut = self.redact(text).encode("utf-8")[:limit]
-        return cut.decode("utf-8", "ignore").replace("\x00", "\N{REPLACEMENT CHARACTER}")
+        text = self.redact(content.decode("utf-8", "replace").replace("\x00", "\N{REPLACEMENT CHARACTER}"))
+        if not complete and self._longest:
+            text = text[: -self._longest]
+        return text.encode("utf-8")[:limit].decode("utf-8", "ignore")
 
     def _from_file(self, name: str) -> str | None:
         if self._directory is None:
@@ -136,13 +136,19 @@ class Secrets:
 
     def _remember(self, value: str) -> None:
         self._resolved.add(value)
+        self._longest = max(len(form) for value in self._resolved for form in _forms(value))
         self._pattern = _any_of(self._resolved)
         long = {value for value in self._resolved if len(value) >= _SHORTEST_IN_ANSWERS}
         self._long_pattern = _any_of(long) if long else None
 
 
+def _forms(value: str) -> set[str]:
+    return {value, json.dumps(value)[1:-1], quote(value, safe="")}
+
+
 def _any_of(values: set[str]) -> re.Pattern[str]:
-    forms = {form for value in values for form in (value, json.dumps(value)[1:-1], quote(value, safe=""))}
+    """Matches any form of any value; where several begin at the same place, the longest."""
+    forms = {form for value in values for form in _forms(value)}
     return re.compile(
         "|".join(re.escape(form) for form in sorted(forms, key=lambda form: (-len(form), form)))
     )
