@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from evalrpc_server.domain.documents import Document, document_from_value
-from evalrpc_server.evaluators.builtin.params import Params
+from evalrpc_server.evaluators.builtin.params import Params, own_first
 from evalrpc_server.evaluators.builtin.registry import Gives, Level
 from evalrpc_server.evaluators.builtin.table import BUILTINS
 from evalrpc_server.evaluators.builtin.validation import validate_builtin
@@ -57,10 +57,23 @@ def list_builtins() -> Sequence[BuiltinDescription]:
 
 
 def params_schema(model: type[Params]) -> dict[str, Any]:
-    """Returns the JSON Schema of a parameter model, without the titles and remarks that help nobody."""
+    """Returns the JSON Schema of a parameter model, without titles, and with null for nothing: leave the parameter out."""
     schema = model.model_json_schema()
-    schema.pop("title", None)
-    schema.pop("description", None)
-    for field in schema.get("properties", {}).values():
-        field.pop("title", None)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    fields = schema.get("properties", {})
+    about = {key: value for key, value in schema.items() if key not in {"title", "description", "properties"}}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **about,
+        "properties": {name: _field(fields[name]) for name in own_first(model)},
+    }
+
+
+def _field(schema: dict[str, Any]) -> dict[str, Any]:
+    choices = [choice for choice in schema.get("anyOf", []) if choice != {"type": "null"}]
+    field = {key: value for key, value in schema.items() if key != "title"}
+    if len(choices) == 1 and len(choices) < len(schema["anyOf"]):
+        del field["anyOf"]
+        field |= choices[0]
+        if field.get("default", ...) is None:
+            del field["default"]
+    return field

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
@@ -84,7 +85,7 @@ class ExecutorBatcher:
         self._in_flight: set[_Chunk] = set()
         self._timer: asyncio.Handle | None = None
         self._due = 0.0
-        self._last = 0.0
+        self._last = -math.inf
         self._closed = False
 
     async def run(self, function: Function[*Ts, T], *arguments: *Ts, size: int = 0) -> T:
@@ -167,18 +168,24 @@ class ExecutorBatcher:
         return calls
 
     def _submit(self, loop: asyncio.AbstractEventLoop, calls: list[_Call]) -> None:
-        jobs = [call.job for call in calls]
         try:
-            future = self._executor.submit(run_chunk, jobs)
-        except BrokenExecutor:
-            self._executor.shutdown(wait=False, cancel_futures=True)
-            self._executor = self._make_executor()
-            future = self._executor.submit(run_chunk, jobs)
+            future = self._hand_over([call.job for call in calls])
+        except Exception as error:  # noqa: BLE001 - whatever a custom executor raises is the calls' outcome
+            _refused(calls, error)
+            return
         chunk = _Chunk(calls, future)
         for call in calls:
             call.chunk = chunk
         self._in_flight.add(chunk)
         future.add_done_callback(lambda _: _tell(loop, self._done, loop, chunk))
+
+    def _hand_over(self, jobs: list[Job]) -> Future[list[Any]]:
+        try:
+            return self._executor.submit(run_chunk, jobs)
+        except BrokenExecutor:
+            self._executor.shutdown(wait=False, cancel_futures=True)
+            self._executor = self._make_executor()
+            return self._executor.submit(run_chunk, jobs)
 
     def _done(self, loop: asyncio.AbstractEventLoop, chunk: _Chunk) -> None:
         self._in_flight.discard(chunk)
@@ -188,10 +195,8 @@ class ExecutorBatcher:
             self._suspect(chunk.calls)
         except CancelledError:
             _fail(chunk.calls, "its executor was shut down", retryable=True)
-        except Exception as error:  # noqa: BLE001 - whatever a custom executor raises is the calls' outcome
-            # Not logged with its text, which may quote what it was handed.
-            logger.error("an executor failed", extra={"where": where(error)})  # noqa: TRY400
-            _fail(chunk.calls, f"its executor failed ({type(error).__name__}); the server's log says where")
+        except Exception as error:  # noqa: BLE001 - as above
+            _refused(chunk.calls, error)
         else:
             for call, result in zip(chunk.calls, results, strict=True):
                 if not call.waiter.done():
@@ -209,6 +214,12 @@ class ExecutorBatcher:
 def _give_up(call: _Call) -> None:
     if call.chunk is not None and all(other.waiter.done() for other in call.chunk.calls):
         call.chunk.future.cancel()
+
+
+def _refused(calls: list[_Call], error: Exception) -> None:
+    # Without the exception's text, which may quote what the executor was handed.
+    logger.error("an evaluators' executor failed", extra={"where": where(error)})
+    _fail(calls, f"its executor failed ({type(error).__name__}); the server's log says where")
 
 
 def _fail(calls: list[_Call], why: str, *, retryable: bool = False) -> None:

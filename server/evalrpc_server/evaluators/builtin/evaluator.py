@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from pydantic import ValidationError
 
 from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.evaluations import Evaluation
@@ -12,12 +15,21 @@ from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.domain.spec.evaluators import BuiltinEvaluator
 from evalrpc_server.evaluators.builtin.judge import evaluation, judge, unscored
+from evalrpc_server.evaluators.builtin.params import Params
 from evalrpc_server.evaluators.builtin.registry import Builtin, Fold, Level
 from evalrpc_server.evaluators.builtin.table import BUILTINS
 from evalrpc_server.evaluators.builtin.validation import read_params
 from evalrpc_server.evaluators.builtin.verdicts import Unscored
 from evalrpc_server.evaluators.executor import ExecutorBatcher
 from evalrpc_server.evaluators.port import Case, EvaluatorError
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A builtin with its parameters."""
+
+    builtin: Builtin
+    params: Params
 
 
 class BuiltinItemEvaluator:
@@ -30,26 +42,25 @@ class BuiltinItemEvaluator:
     """
 
     def __init__(self, spec: BuiltinEvaluator, name: str, batcher: ExecutorBatcher) -> None:
-        self._builtin = _find(spec.name, Level.ITEM)
-        self._params = read_params(self._builtin, spec.params)
+        self._found = _find(spec, Level.ITEM)
+        self._reference = _reference(spec, self._found)
         self._name = name
         self._batcher = batcher
 
     @property
     def reference(self) -> str:
         """Who judges, `builtin/contains@1`."""
-        return self._builtin.reference
+        return self._reference
 
     async def evaluate(self, case: Case) -> Sequence[Evaluation]:
         """Returns the one evaluation of a case.
 
         Raises:
-            EvaluatorError: the executor failed.
+            EvaluatorError: the executor failed, or this server has no such builtin.
         """
+        ready = _ready(self._found)
         size = case.item.size + len(case.output)
-        return (
-            await self._batcher.run(judge, self._builtin.name, self._params, self._name, case, size=size),
-        )
+        return [await self._batcher.run(judge, ready.builtin.name, ready.params, self._name, case, size=size)]
 
     async def aclose(self) -> None:
         """Holds nothing."""
@@ -64,14 +75,14 @@ class BuiltinRunEvaluator:
     """
 
     def __init__(self, spec: BuiltinEvaluator, name: str) -> None:
-        self._builtin = _find(spec.name, Level.RUN)
-        self._params = read_params(self._builtin, spec.params)
+        self._found = _find(spec, Level.RUN)
+        self._reference = _reference(spec, self._found)
         self._name = name
 
     @property
     def reference(self) -> str:
         """Who judges, `builtin/mean@1`."""
-        return self._builtin.reference
+        return self._reference
 
     async def evaluate_run(
         self, _experiment: ExperimentRef, results: AsyncIterator[Sequence[ItemResult]], /
@@ -79,15 +90,19 @@ class BuiltinRunEvaluator:
         """Returns the one evaluation of a run, folded chunk by chunk in a thread.
 
         In a thread and not through the batcher, because a fold keeps its state from chunk to chunk.
+
+        Raises:
+            EvaluatorError: this server has no such builtin.
         """
-        assert self._builtin.fold is not None
-        fold = self._builtin.fold(self._params)
+        ready = _ready(self._found)
+        assert ready.builtin.fold is not None
+        fold = ready.builtin.fold(ready.params)
         try:
             async for chunk in results:
                 await asyncio.to_thread(fold.add, chunk)
-            return (await asyncio.to_thread(_verdict, self._builtin, self._name, fold),)
+            return [await asyncio.to_thread(_verdict, ready.builtin, self._name, fold)]
         except Unscored as reason:
-            return (unscored(self._builtin, self._name, reason),)
+            return [unscored(ready.builtin, self._name, reason)]
 
     async def aclose(self) -> None:
         """Holds nothing."""
@@ -97,15 +112,30 @@ def _verdict(builtin: Builtin, name: str, fold: Fold) -> Evaluation:
     return evaluation(builtin, name, fold.verdict())
 
 
-def _find(name: str, level: Level) -> Builtin:
-    builtin = BUILTINS.get(name)
+def _find(spec: BuiltinEvaluator, level: Level) -> _Ready | Error:
+    """Finds a builtin. One that another version of the server accepted may be unknown to this one."""
+    builtin = BUILTINS.get(spec.name)
     if builtin is None or builtin.level is not level:
-        # A spec that an older server accepted may name what this one does not have.
-        raise EvaluatorError(
-            Error(
-                reason=Reason.EVALUATOR_FAILED,
-                message=f"This server has no {level}-level builtin {name!r}; ListBuiltinEvaluators lists them.",
-                metadata={"builtin": name},
-            )
-        )
-    return builtin
+        return _unknown(f"this server has no {level}-level builtin {spec.name!r}", spec)
+    try:
+        return _Ready(builtin, read_params(builtin, spec.params))
+    except ValidationError:
+        return _unknown(f"this server's {spec.name} does not take these params", spec)
+
+
+def _unknown(why: str, spec: BuiltinEvaluator) -> Error:
+    return Error(
+        reason=Reason.EVALUATOR_FAILED,
+        message=f"The evaluator cannot judge: {why}; ListBuiltinEvaluators lists what there is.",
+        metadata={"builtin": spec.name},
+    )
+
+
+def _ready(found: _Ready | Error) -> _Ready:
+    if isinstance(found, Error):
+        raise EvaluatorError(found)
+    return found
+
+
+def _reference(spec: BuiltinEvaluator, found: _Ready | Error) -> str:
+    return f"builtin/{spec.name}" if isinstance(found, Error) else found.builtin.reference

@@ -92,7 +92,7 @@ def number_of(value: JsonValue, extract: Extract = "whole") -> float | None:
 def close(a: float, b: float, absolute: float, relative: float) -> bool:
     """Tells whether |a - b| <= max(absolute, relative * |b|), exactly for the decimals that the numbers print as."""
     try:
-        difference, tolerance = abs(a - b), max(absolute, relative * abs(b))
+        difference, tolerance = float(abs(a - b)), max(absolute, relative * abs(b))
     except OverflowError:
         difference = tolerance = math.inf
     if math.isfinite(difference) and math.isfinite(tolerance):

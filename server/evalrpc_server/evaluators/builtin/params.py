@@ -29,7 +29,7 @@ Whole = Annotated[int, BeforeValidator(_whole)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 """A number that is neither infinite nor NaN."""
 
-Pointer = Annotated[str, AfterValidator(check_pointer), Field(max_length=1000)]
+Pointer = Annotated[str, Field(max_length=1000), AfterValidator(check_pointer)]
 """A JSON pointer; empty for the whole document."""
 
 Words = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1, max_length=1000)]
@@ -81,3 +81,9 @@ class TextOptions(Params):
             "NFKC also ignores compatibility forms (full-width letters, ligatures); none compares code points."
         ),
     )
+
+
+def own_first(model: type[Params]) -> list[str]:
+    """Returns the names of a model's parameters, its own before those that it shares with others."""
+    own = [name for name in model.model_fields if name in model.__annotations__]
+    return own + [name for name in model.model_fields if name not in own]

@@ -59,7 +59,7 @@ def search(compiled: Any, text: str, *, full_match: bool = False) -> bool:
     return (compiled.fullmatch(text) if full_match else compiled.search(text)) is not None
 
 
-Pattern = Annotated[str, AfterValidator(check_pattern), Field(min_length=1, max_length=10_000)]
+Pattern = Annotated[str, Field(min_length=1, max_length=10_000), AfterValidator(check_pattern)]
 """A regular expression in RE2 syntax."""
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from evalrpc_server.domain.evaluations import Evaluation, Value
@@ -22,6 +22,10 @@ MAX_NAMES = 20
 
 class ColumnParams(Params):
     """Which values a run-level builtin is about: an evaluation's, or a measure of the task calls."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["evaluation"]}, {"required": ["measure"]}]}
+    )
 
     evaluation: str | None = Field(
         default=None, min_length=1, description="The name of the evaluation whose values are taken."

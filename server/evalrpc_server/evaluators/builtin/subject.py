@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 import msgspec
@@ -12,7 +11,6 @@ from evalrpc_server.evaluators.builtin.pointers import PointerError, resolve
 from evalrpc_server.evaluators.builtin.verdicts import CannotJudge, Unscored, WrongOutput
 from evalrpc_server.evaluators.port import Case
 
-_FENCE = re.compile(r"\s*```[A-Za-z0-9_-]*[ \t]*\r?\n(.*?)\r?\n?[ \t]*```\s*", re.DOTALL)
 _UNREAD: Final = object()
 
 _KINDS = {
@@ -99,11 +97,19 @@ def read_json(text: str) -> JsonValue:
     Raises:
         ValueError: it is not JSON.
     """
-    fenced = _FENCE.fullmatch(text) if "```" in text else None
     try:
-        return msgspec.json.decode(fenced[1] if fenced else text)
+        return msgspec.json.decode(unfenced(text))
     except RecursionError:
         raise ValueError("is nested too deep") from None
+
+
+def unfenced(text: str) -> str:
+    """Returns what stands in a Markdown code fence, where the text is one; else the text itself."""
+    stripped = text.strip()
+    if not stripped.startswith("```") or not stripped.endswith("```"):
+        return text
+    _, newline, body = stripped[3:-3].partition("\n")
+    return body if newline else text
 
 
 def _read(document: Document, name: str) -> JsonValue:

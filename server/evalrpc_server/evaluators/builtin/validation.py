@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from evalrpc_server.domain.errors import Violation
-from evalrpc_server.evaluators.builtin.params import Params
+from evalrpc_server.evaluators.builtin.params import Params, own_first
 from evalrpc_server.evaluators.builtin.registry import Builtin, Level
 from evalrpc_server.evaluators.builtin.table import BUILTINS
 
@@ -69,10 +69,11 @@ def _description(builtin: Builtin, detail: ErrorDetails) -> str:
     if kind == "missing":
         return f"is required by {builtin.name}"
     if kind == "extra_forbidden":
-        fields = list(builtin.params.model_fields)
+        fields = own_first(builtin.params)
         close = difflib.get_close_matches(str(detail["loc"][-1])[:100], fields, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
-        return f"is no parameter of {builtin.name}; {hint}It takes: {', '.join(fields) or 'none'}"
+        takes = f"takes {', '.join(fields) or 'none'}"
+        return f"is no parameter of {builtin.name}; {hint}{'It' if hint else 'it'} {takes}"
     if kind == "value_error":
         return str(detail["ctx"]["error"])
     message = detail["msg"]
