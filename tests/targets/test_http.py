@@ -197,7 +197,7 @@ async def test_wrong_shapes_name_the_field(endpoints, outbound, parts, field):
         ("/cut-in-body", "TASK_TRUNCATED", True, "closed the connection"),
         ("/cut-in-chunks", "TASK_TRUNCATED", True, "closed the connection"),
         ("/reset", "TASK_TRUNCATED", True, "closed the connection"),
-        ("/garbage", "TASK_UNREACHABLE", False, "not HTTP"),
+        ("/garbage", "TASK_NOT_HTTP", False, "not HTTP"),
         ("/declared-3-gib", "PAYLOAD_TOO_LARGE", False, "2097152 bytes"),
         ("/chunked-3-gib", "PAYLOAD_TOO_LARGE", False, "2097152 bytes"),
         ("/gzip-bomb", "PAYLOAD_TOO_LARGE", False, "2097152 bytes"),

@@ -194,10 +194,13 @@ const (
 	// Every attempt was lost with its worker: its lease expired.
 	// {"reason": "WORKER_LOST", "domain": "evalrpc.dev", "metadata": {"function": "answer", "attempts": "3"}}
 	ErrorReason_ERROR_REASON_WORKER_LOST ErrorReason = 216
+	// The endpoint answered with bytes that are no HTTP answer, so something else listens there.
+	// {"reason": "TASK_NOT_HTTP", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000"}}
+	ErrorReason_ERROR_REASON_TASK_NOT_HTTP ErrorReason = 217
 	// No complete answer within the evaluator's timeout.
 	// {"reason": "EVALUATOR_TIMEOUT", "domain": "evalrpc.dev", "metadata": {"timeout_seconds": "60"}}
 	ErrorReason_ERROR_REASON_EVALUATOR_TIMEOUT ErrorReason = 300
-	// No connection to the evaluator, or it closed before the answer was complete.
+	// No connection to the evaluator, or it closed before the answer was complete, or it does not speak HTTP.
 	// {"reason": "EVALUATOR_UNREACHABLE", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "cause": "connection refused"}}
 	ErrorReason_ERROR_REASON_EVALUATOR_UNREACHABLE ErrorReason = 301
 	// The evaluator answered with another status than 2xx, or with too many redirects.
@@ -276,6 +279,7 @@ var (
 		214: "ERROR_REASON_OUTBOUND_REFUSED",
 		215: "ERROR_REASON_SECRET_NOT_FOUND",
 		216: "ERROR_REASON_WORKER_LOST",
+		217: "ERROR_REASON_TASK_NOT_HTTP",
 		300: "ERROR_REASON_EVALUATOR_TIMEOUT",
 		301: "ERROR_REASON_EVALUATOR_UNREACHABLE",
 		302: "ERROR_REASON_EVALUATOR_HTTP_STATUS",
@@ -339,6 +343,7 @@ var (
 		"ERROR_REASON_OUTBOUND_REFUSED":           214,
 		"ERROR_REASON_SECRET_NOT_FOUND":           215,
 		"ERROR_REASON_WORKER_LOST":                216,
+		"ERROR_REASON_TASK_NOT_HTTP":              217,
 		"ERROR_REASON_EVALUATOR_TIMEOUT":          300,
 		"ERROR_REASON_EVALUATOR_UNREACHABLE":      301,
 		"ERROR_REASON_EVALUATOR_HTTP_STATUS":      302,
@@ -382,7 +387,7 @@ var File_evalrpc_v1_error_reason_proto protoreflect.FileDescriptor
 const file_evalrpc_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
 	"\x1devalrpc/v1/error_reason.proto\x12\n" +
-	"evalrpc.v1*\x93\x11\n" +
+	"evalrpc.v1*\xb4\x11\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12$\n" +
@@ -437,7 +442,8 @@ const file_evalrpc_v1_error_reason_proto_rawDesc = "" +
 	"\x1cERROR_REASON_TEMPLATE_FAILED\x10\xd5\x01\x12\"\n" +
 	"\x1dERROR_REASON_OUTBOUND_REFUSED\x10\xd6\x01\x12\"\n" +
 	"\x1dERROR_REASON_SECRET_NOT_FOUND\x10\xd7\x01\x12\x1d\n" +
-	"\x18ERROR_REASON_WORKER_LOST\x10\xd8\x01\x12#\n" +
+	"\x18ERROR_REASON_WORKER_LOST\x10\xd8\x01\x12\x1f\n" +
+	"\x1aERROR_REASON_TASK_NOT_HTTP\x10\xd9\x01\x12#\n" +
 	"\x1eERROR_REASON_EVALUATOR_TIMEOUT\x10\xac\x02\x12'\n" +
 	"\"ERROR_REASON_EVALUATOR_UNREACHABLE\x10\xad\x02\x12'\n" +
 	"\"ERROR_REASON_EVALUATOR_HTTP_STATUS\x10\xae\x02\x12'\n" +

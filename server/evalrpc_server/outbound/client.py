@@ -227,7 +227,6 @@ class HttpClient:
                 Failure.NOT_HTTP,
                 "answered with something that is not HTTP; correct the URL's scheme, host and port.",
                 endpoint=endpoint,
-                cause="the answer is not HTTP",
             ) from None
         else:
             raise _truncated(url, 0) from None

@@ -29,7 +29,7 @@ TASK_REASONS: Mapping[Failure, Reason] = {
     Failure.SECRET: Reason.SECRET_NOT_FOUND,
     Failure.REFUSED: Reason.OUTBOUND_REFUSED,
     Failure.UNREACHABLE: Reason.TASK_UNREACHABLE,
-    Failure.NOT_HTTP: Reason.TASK_UNREACHABLE,
+    Failure.NOT_HTTP: Reason.TASK_NOT_HTTP,
     Failure.TRUNCATED: Reason.TASK_TRUNCATED,
     Failure.TOO_LARGE: Reason.PAYLOAD_TOO_LARGE,
     Failure.REDIRECT: Reason.TASK_REDIRECT,

@@ -244,6 +244,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Every attempt was lost with its worker: its lease expired.
     {"reason": "WORKER_LOST", "domain": "evalrpc.dev", "metadata": {"function": "answer", "attempts": "3"}}
     """
+    ERROR_REASON_TASK_NOT_HTTP: _ErrorReason.ValueType  # 217
+    """The endpoint answered with bytes that are no HTTP answer, so something else listens there.
+    {"reason": "TASK_NOT_HTTP", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000"}}
+    """
     ERROR_REASON_EVALUATOR_TIMEOUT: _ErrorReason.ValueType  # 300
     """---- Evaluator errors: why an evaluation has no value. ----
 
@@ -251,7 +255,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     {"reason": "EVALUATOR_TIMEOUT", "domain": "evalrpc.dev", "metadata": {"timeout_seconds": "60"}}
     """
     ERROR_REASON_EVALUATOR_UNREACHABLE: _ErrorReason.ValueType  # 301
-    """No connection to the evaluator, or it closed before the answer was complete.
+    """No connection to the evaluator, or it closed before the answer was complete, or it does not speak HTTP.
     {"reason": "EVALUATOR_UNREACHABLE", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "cause": "connection refused"}}
     """
     ERROR_REASON_EVALUATOR_HTTP_STATUS: _ErrorReason.ValueType  # 302
@@ -510,6 +514,10 @@ ERROR_REASON_WORKER_LOST: ErrorReason.ValueType  # 216
 """Every attempt was lost with its worker: its lease expired.
 {"reason": "WORKER_LOST", "domain": "evalrpc.dev", "metadata": {"function": "answer", "attempts": "3"}}
 """
+ERROR_REASON_TASK_NOT_HTTP: ErrorReason.ValueType  # 217
+"""The endpoint answered with bytes that are no HTTP answer, so something else listens there.
+{"reason": "TASK_NOT_HTTP", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000"}}
+"""
 ERROR_REASON_EVALUATOR_TIMEOUT: ErrorReason.ValueType  # 300
 """---- Evaluator errors: why an evaluation has no value. ----
 
@@ -517,7 +525,7 @@ No complete answer within the evaluator's timeout.
 {"reason": "EVALUATOR_TIMEOUT", "domain": "evalrpc.dev", "metadata": {"timeout_seconds": "60"}}
 """
 ERROR_REASON_EVALUATOR_UNREACHABLE: ErrorReason.ValueType  # 301
-"""No connection to the evaluator, or it closed before the answer was complete.
+"""No connection to the evaluator, or it closed before the answer was complete, or it does not speak HTTP.
 {"reason": "EVALUATOR_UNREACHABLE", "domain": "evalrpc.dev", "metadata": {"endpoint": "http://127.0.0.1:9000", "cause": "connection refused"}}
 """
 ERROR_REASON_EVALUATOR_HTTP_STATUS: ErrorReason.ValueType  # 302
