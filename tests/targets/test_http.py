@@ -329,10 +329,13 @@ async def test_credentials_never_go_to_another_origin(endpoints, outbound):
         await run(outbound, endpoints.url(f"/redirect?to={other.url('/task')}"), headers=headers)
         await run(outbound, endpoints.url("/redirect?to=/task"), headers=headers)
         (elsewhere,) = other.requests
+        detour = other.url("/redirect?to=" + endpoints.url("/echo"))
+        answer = await run(outbound, endpoints.url("/redirect?to=" + detour), headers=headers)
+        assert "authorization" not in answer.output
     assert "authorization" not in elsewhere.headers
     assert "x-api-key" not in elsewhere.headers
     assert elsewhere.json()["item_id"] == "a"
-    here = endpoints.requests[-1]
+    here = endpoints.requests[2]
     assert here.headers["authorization"] == f"Bearer {SECRETS['EVALRPC_SECRET_TOKEN']}"
     assert here.headers["x-api-key"] == "literal"
 

@@ -38,7 +38,7 @@ class HttpRequest:
 
     Attributes:
         headers: sent wherever redirects lead.
-        private_headers: sent to the origin of `url` only; a name in both is sent with the private value there.
+        private_headers: sent to the origin of `url` only; where a name is in both, the private value is sent there.
         body: the content, or pieces of it that are read as they are sent.
         max_response_bytes: the largest body of a 2xx answer.
         http2: whether HTTP/2 may be used.
@@ -68,12 +68,18 @@ class HttpClient:
     There is one pool for HTTP/1.1 and one for HTTP/2; both keep connections per origin. TLS certificates are verified.
     Nothing is logged. The caller bounds the time of a call with `asyncio.timeout`; a call that is cancelled closes its
     connection.
+
+    Raises:
+        OSError: a file that the settings name cannot be read, or is no PEM file of its kind.
     """
 
     def __init__(self, settings: OutboundSettings, secrets: Secrets) -> None:
         self._settings = settings
         self._secrets = secrets
-        self._transport: httpx.AsyncBaseTransport | None = None
+        # Made at once, so that a wrong file ends the server's start and not an experiment's first call.
+        self._transport: httpx.AsyncBaseTransport = AiohttpTransport(
+            ssl_context=settings.ssl_context(), check_address=settings.check_address
+        )
         self._transport2: httpx.AsyncBaseTransport | None = None
         self._extensions = {"timeout": {"connect": settings.connect_timeout}}
 
@@ -81,7 +87,7 @@ class HttpClient:
         """Sends a call, follows its redirects, and returns the answer.
 
         Redirects lead the method as RFC 9110 (15.4) says and browsers do: 307 and 308 keep it with the body, 303 turns it
-        into GET, and so do 301 and 302 with POST.
+        into GET, and so do 301 and 302 with POST. Private headers are not sent any more once another origin had its hand in.
 
         Raises:
             CallFailedError: there is no answer, it is not 2xx, or it is larger than the request allows.
@@ -100,10 +106,8 @@ class HttpClient:
                 raise _redirect(
                     request.url, f"redirected with {status} a call whose body is sent as a stream", "1"
                 )
-            same_origin = origin(target) == origin(request.url)
-            headers = (
-                _merged(request.headers, request.private_headers) if same_origin else list(request.headers)
-            )
+            if origin(target) != origin(request.url):
+                headers = list(request.headers)
             if not body:
                 headers = [header for header in headers if header[0] != b"content-type"]
             url = target
@@ -127,7 +131,7 @@ class HttpClient:
     ) -> HttpResponse | tuple[int, str]:
         """Makes one exchange; returns the answer, or the status and location of a redirect."""
         sent = self._request(method, url, headers, body, http2=request.http2)
-        transport = self._http2() if request.http2 else (self._transport or self._http1())
+        transport = self._http2() if request.http2 else self._transport
         try:
             response = await transport.handle_async_request(sent)
         except httpx.TransportError as error:
@@ -171,16 +175,9 @@ class HttpClient:
             method, url, headers=headers, stream=httpx.ByteStream(body), extensions=self._extensions
         )
 
-    def _http1(self) -> httpx.AsyncBaseTransport:
-        settings = self._settings
-        self._transport = AiohttpTransport(
-            ssl_context=settings.ssl_context(), check_address=settings.check_address
-        )
-        return self._transport
-
     def _http2(self) -> httpx.AsyncBaseTransport:
         if self._transport2 is None:
-            settings = self._settings
+            settings = self._settings  # with a context of its own: HTTP/2 is offered by way of it
             self._transport2 = Http2Transport(
                 ssl_context=settings.ssl_context(), check_address=settings.check_address
             )
