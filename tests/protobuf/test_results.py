@@ -22,6 +22,7 @@ from evalrpc_server.protobuf.evaluations import (
 from evalrpc_server.protobuf.experiments import event_to_message
 from evalrpc_server.protobuf.results import result_to_message
 
+LATE = Error(reason=Reason.TASK_TIMEOUT, message="late", metadata={"timeout_seconds": "1"}, retryable=True)
 BEGAN = datetime(2026, 11, 22, 12, 0, 0, 250_000, tzinfo=UTC)
 
 
@@ -67,22 +68,30 @@ def test_a_good_result_is_written_whole():
 
 
 def test_a_failed_result_has_an_error_and_no_output():
-    error = Error(
-        reason=Reason.TASK_TIMEOUT, message="late", metadata={"timeout_seconds": "1"}, retryable=True
-    )
     result = ItemResult(
         item=Item(index=0, id="a", input=Document("1")),
         trial=1,
-        outcome=TaskOutcome(error=error, start_time=BEGAN, task_duration=0.0, attempts=1),
+        outcome=TaskOutcome(error=LATE, start_time=BEGAN, task_duration=0.75, attempts=1),
     )
     message = result_to_message(result, Encoding.VALUE)
     assert not message.HasField("output")
     assert not message.HasField("usage")
+    assert message.task_duration.ToTimedelta().total_seconds() == 0.75
+    assert not message.HasField("evaluation_duration")
+    assert message.start_time.ToDatetime(UTC) == BEGAN
     assert not message.item.HasField("expected_output")
     assert message.item.input.value.number_value == 1
     assert message.error == error_pb2.Error(
         reason="TASK_TIMEOUT", message="late", metadata={"timeout_seconds": "1"}, retryable=True
     )
+
+
+def test_a_result_whose_task_was_never_called_began_never():
+    outcome = TaskOutcome(error=LATE, start_time=BEGAN, task_duration=0.0, attempts=0)
+    result = ItemResult(item=Item(index=0, id="a", input=Document("1")), trial=1, outcome=outcome)
+    message = result_to_message(result, Encoding.TEXT)
+    assert not message.HasField("start_time")
+    assert not message.HasField("task_duration")
 
 
 @pytest.mark.parametrize(

@@ -19,15 +19,16 @@ from evalrpc_server.protobuf.values import (
 def result_to_message(result: ItemResult, encoding: Encoding) -> item_result_pb2.ItemResult:
     """Writes a result with its item."""
     outcome = result.outcome
+    called = outcome.attempts > 0
     message = item_result_pb2.ItemResult(
         item=item_to_message(result.item, encoding),
         trial=result.trial,
         evaluations=[evaluation_to_message(evaluation, encoding) for evaluation in result.evaluations],
         trace_id=result.trace_id,
         trace_url=result.trace_url,
-        start_time=timestamp(outcome.start_time),
-        task_duration=duration(outcome.task_duration),
-        evaluation_duration=duration(result.evaluation_duration),
+        start_time=timestamp(outcome.start_time) if called else None,
+        task_duration=duration(outcome.task_duration) if called else None,
+        evaluation_duration=duration(result.evaluation_duration) if result.evaluations else None,
         attempts=outcome.attempts,
         usage=usage_to_message(outcome.usage),
     )
