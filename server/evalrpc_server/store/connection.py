@@ -24,6 +24,10 @@ class ConnectionLostError(StoreError):
     """The database closed the connection or went away. Nothing of an open transaction is stored."""
 
 
+ATTEMPTS = 3
+"""How often a batch or a read is tried when its connection is lost; an outage is waited for in connecting."""
+
+
 class Connection(Protocol):
     """One session with the database, used by one thread at a time.
 

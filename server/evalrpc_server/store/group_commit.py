@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from evalrpc_server import failpoints
-from evalrpc_server.store.connection import Connection, ConnectionLostError
+from evalrpc_server.store.connection import ATTEMPTS, Connection, ConnectionLostError
 from evalrpc_server.store.port import StoreError
 
 A = TypeVar("A")
@@ -156,13 +156,16 @@ class GroupCommit:
 
 
 def execute_batch(connection: Connection, batch: Sequence[_Write]) -> None:
-    """Runs all writes in one transaction and notes their outcomes; tries once more when the connection was lost."""
+    """Runs all writes in one transaction and notes their outcomes."""
     try:
-        try:
-            _execute(connection, batch)
-        except ConnectionLostError:
-            connection.rollback()
-            _execute(connection, batch)
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                _execute(connection, batch)
+                break
+            except ConnectionLostError:
+                connection.rollback()
+                if attempt == ATTEMPTS:
+                    raise
     except Exception as error:  # noqa: BLE001 - handed to every caller of the batch
         connection.rollback()
         _logger.warning("a batch of %d writes failed: %s", len(batch), error)

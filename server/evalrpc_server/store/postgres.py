@@ -1,7 +1,7 @@
 """PostgreSQL (13 or newer): the backend for a database that is looked after elsewhere.
 
 One server holds the database's schema at a time, by an advisory lock of the session that writes: a session that lost its
-lock cannot commit, because it is gone too.
+lock cannot commit, because it is gone too. The URL must lead to the database itself or to a pooler that keeps sessions.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from evalrpc_server.store.port import StoreBusyError, StoreError, StoreFullError
 RECONNECT_SECONDS = 10.0
 """How long a lost connection is tried for before the store reports the failure."""
 
+_OLDEST_VERSION = 130000
 _OPEN_SECONDS = 2.0
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 2.0
@@ -172,6 +173,9 @@ class PostgresWriter(PostgresConnection):
         self._taken = ""
         self._transaction = ""
         super().__init__(url, "SET synchronous_commit = on", *_WALK_INDEXES)
+        if self._session.info.server_version < _OLDEST_VERSION:
+            self._session.close()
+            raise StoreError("PostgreSQL 13 or newer is needed")
         self._take_lock(_OPEN_SECONDS)
         self.execute("CREATE TABLE IF NOT EXISTS store_holder (id BIGINT PRIMARY KEY, holder TEXT NOT NULL)")
         self.execute(

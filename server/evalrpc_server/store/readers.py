@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 from typing import Concatenate, ParamSpec, TypeVar
 
-from evalrpc_server.store.connection import Connection, ConnectionLostError
+from evalrpc_server.store.connection import ATTEMPTS, Connection, ConnectionLostError
 from evalrpc_server.store.port import StoreError
 
 P = ParamSpec("P")
@@ -55,12 +55,13 @@ class Readers:
     def _work(self, function: Callable[[Connection], R]) -> R:
         connection = self._take_idle() or self._connect()
         try:
-            try:
-                return function(connection)
-            except ConnectionLostError:
-                connection.close()
-                connection = self._connect()
-                return function(connection)
+            for _ in range(1, ATTEMPTS):
+                try:
+                    return function(connection)
+                except ConnectionLostError:
+                    connection.close()
+                    connection = self._connect()
+            return function(connection)
         finally:
             self._idle.put(connection)
 

@@ -8,11 +8,13 @@ from typing import cast
 
 import pytest
 
+from evalrpc_server import failpoints
 from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.events import Checkpoint, Event, EventBody, RunEvaluations
 from evalrpc_server.domain.experiments import Experiment, State
 from evalrpc_server.store import group_commit
 from evalrpc_server.store.port import Commit, Store, StoreError
+from tests.store.backends import Backend
 from tests.store.builders import START, add_results, advance, create, make_items, make_result
 
 
@@ -61,6 +63,19 @@ class LogContract:
         assert [event.sequence for event in events] == list(range(1, 202))
         assert events[1:] == [commit.events[0] for commit in commits]
         assert await store.get_experiment("e1") == commits[-1].experiment
+
+    async def test_commits_that_wait_together_share_transactions(
+        self, store: Store, backend: Backend, monkeypatch: pytest.MonkeyPatch
+    ):
+        experiment = await create(store, items=100)
+        passes: list[str] = []
+        monkeypatch.setattr(failpoints, "reach", passes.append)
+        with backend.writes_waiting():
+            tasks = [asyncio.create_task(store.commit(commit)) for commit in chain(experiment, 100)]
+            await store.get_experiment("e1")  # by then the writer has begun with the first of them
+        await asyncio.gather(*tasks)
+        assert passes.count("store.before_execute") == passes.count("store.after_commit") <= 3
+        assert len(await all_events(store)) == 101
 
     async def test_a_full_queue_makes_writers_wait_in_order(
         self, store: Store, monkeypatch: pytest.MonkeyPatch
