@@ -1,0 +1,119 @@
+"""Client for evalrpc, an experiment runner as a gRPC service.
+
+from evalrpc import Client, builtin
+
+with Client("localhost:50051") as client:
+result = client.run(
+name="Geography Quiz",
+data=[{"input": "What is the capital of France?", "expected_output": "Paris"}],
+task="http://127.0.0.1:9000/task",
+evaluators=[builtin("contains", ignore_case=True, name="accuracy")],
+).result()
+print(result.format())
+"""
+
+from __future__ import annotations
+
+from evalrpc._aio.client import AsyncClient
+from evalrpc._aio.run import AsyncRun
+from evalrpc._connection import Tls
+from evalrpc._documents import RawJson
+from evalrpc._errors import (
+    AlreadyExistsError,
+    DeadlineExceededError,
+    EvalrpcError,
+    FailedPreconditionError,
+    InternalError,
+    InvalidRequestError,
+    NotFoundError,
+    NotImplementedByServerError,
+    OutOfRangeError,
+    PermissionDeniedError,
+    ResourceExhaustedError,
+    ServerUnreachableError,
+    UnauthenticatedError,
+    UnavailableError,
+    Violation,
+    WatchInterruptedError,
+)
+from evalrpc._model.evaluation import Error, Evaluation, Usage, Value
+from evalrpc._model.evaluators import BuiltinEvaluator, RegisteredEvaluator, Upload
+from evalrpc._model.event import Event, EventKind
+from evalrpc._model.experiment import (
+    EvaluationSummary,
+    Experiment,
+    ExperimentState,
+    GateResult,
+    LangfuseStatus,
+    Progress,
+    Spending,
+)
+from evalrpc._model.item_result import Context, Item, ItemResult
+from evalrpc._model.result import ExperimentResult
+from evalrpc._spec.data import Data, ItemLike, LangfuseDataset
+from evalrpc._spec.evaluators import EvaluatorLike, builtin, grpc_evaluator, http_evaluator, registered
+from evalrpc._spec.experiment import ExperimentFields, RetryPolicy, SpecLike
+from evalrpc._spec.tasks import GrpcTask, HttpTask, TaskLike
+from evalrpc._sync.client import Client
+from evalrpc._sync.run import Run
+from evalrpc._version import __version__
+
+__all__ = [
+    "AlreadyExistsError",
+    "AsyncClient",
+    "AsyncRun",
+    "BuiltinEvaluator",
+    "Client",
+    "Context",
+    "Data",
+    "DeadlineExceededError",
+    "Error",
+    "EvalrpcError",
+    "Evaluation",
+    "EvaluationSummary",
+    "EvaluatorLike",
+    "Event",
+    "EventKind",
+    "Experiment",
+    "ExperimentFields",
+    "ExperimentResult",
+    "ExperimentState",
+    "FailedPreconditionError",
+    "GateResult",
+    "GrpcTask",
+    "HttpTask",
+    "InternalError",
+    "InvalidRequestError",
+    "Item",
+    "ItemLike",
+    "ItemResult",
+    "LangfuseDataset",
+    "LangfuseStatus",
+    "NotFoundError",
+    "NotImplementedByServerError",
+    "OutOfRangeError",
+    "PermissionDeniedError",
+    "Progress",
+    "RawJson",
+    "RegisteredEvaluator",
+    "ResourceExhaustedError",
+    "RetryPolicy",
+    "Run",
+    "ServerUnreachableError",
+    "SpecLike",
+    "Spending",
+    "TaskLike",
+    "Tls",
+    "UnauthenticatedError",
+    "UnavailableError",
+    "Upload",
+    "Usage",
+    "Value",
+    "Violation",
+    "WatchInterruptedError",
+    "__version__",
+    "builtin",
+    "grpc_evaluator",
+    "http_evaluator",
+    "registered",
+]

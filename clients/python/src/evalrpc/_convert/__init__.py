@@ -1,0 +1,1 @@
+"""The contract's messages as plain values."""

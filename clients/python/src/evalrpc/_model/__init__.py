@@ -1,0 +1,1 @@
+"""What the server tells, as plain typed values that know nothing of protobuf."""

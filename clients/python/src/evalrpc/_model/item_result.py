@@ -1,0 +1,104 @@
+"""Items and what became of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from evalrpc._documents import decode
+from evalrpc._model.evaluation import Error, Evaluation, Usage
+
+
+@dataclass(frozen=True)
+class Item:
+    """One item of an experiment's data. Documents are kept as JSON text and parsed on first use.
+
+    Attributes:
+        id: the item's id, given or by default.
+        index: its place in the data, from 0.
+        dataset_item_id: the Langfuse dataset item it comes from.
+        input_json: the input as JSON text.
+        expected_output_json: the expected output as JSON text; None if there is none, "null" for JSON null.
+        metadata_json: facts about the item, a JSON object as text.
+    """
+
+    id: str
+    index: int
+    input_json: str | None = None
+    expected_output_json: str | None = None
+    metadata_json: str | None = None
+    dataset_item_id: str | None = None
+
+    @cached_property
+    def input(self) -> Any:
+        """What the task got."""
+        return decode(self.input_json)
+
+    @cached_property
+    def expected_output(self) -> Any:
+        """What a right output looks like; None if there is none, as for JSON null."""
+        return decode(self.expected_output_json)
+
+    @cached_property
+    def metadata(self) -> Any:
+        """Facts about the item; None if there are none."""
+        return decode(self.metadata_json)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One passage that the task says it used."""
+
+    text: str
+    id: str | None = None
+    source: str | None = None
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class ItemResult:
+    """What became of one trial of one item; an item that failed has a result, too.
+
+    Attributes:
+        item: the item.
+        trial: which trial of the item, from 1.
+        output_json: what the task answered, as JSON text; None if it failed.
+        evaluations: in the order of the spec's evaluators, the composite evaluator's last.
+        error: why the task failed; None if it did not.
+        contexts: the passages that the task used, in its order.
+        trace_id: the trace of this trial, 32 hexadecimal digits.
+        trace_url: the trace in Langfuse.
+        start_time: when the last attempt began.
+        task_duration: seconds that the last attempt took, without queueing and back-off.
+        evaluation_duration: seconds that all evaluators of the item took together, by the clock.
+        attempts: how often the task was called.
+        usage: what the task's models took.
+        output_metadata_json: metadata that the task gave with its output, a JSON object as text.
+    """
+
+    item: Item
+    trial: int = 1
+    output_json: str | None = None
+    evaluations: tuple[Evaluation, ...] = ()
+    error: Error | None = None
+    contexts: tuple[Context, ...] = ()
+    trace_id: str | None = None
+    trace_url: str | None = None
+    start_time: datetime | None = None
+    task_duration: float | None = None
+    evaluation_duration: float | None = None
+    attempts: int = 0
+    usage: Usage | None = None
+    output_metadata_json: str | None = None
+
+    @cached_property
+    def output(self) -> Any:
+        """What the task answered; None if it failed, as for JSON null."""
+        return decode(self.output_json)
+
+    @cached_property
+    def output_metadata(self) -> Any:
+        """Metadata that the task gave with its output; None if there is none."""
+        return decode(self.output_metadata_json)

@@ -1,0 +1,1 @@
+"""From what a caller types to an `ExperimentSpec`."""

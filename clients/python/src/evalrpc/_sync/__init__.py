@@ -1,0 +1,1 @@
+"""The client for ordinary code, over gRPC's synchronous stack."""

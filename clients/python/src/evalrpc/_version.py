@@ -1,0 +1,10 @@
+"""The version of this package."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+try:
+    __version__ = version("evalrpc")
+except PackageNotFoundError:  # run from a source tree that is not installed
+    __version__ = "0"
