@@ -79,6 +79,7 @@ class Logs:
         text = form is LogFormat.TEXT or (form is LogFormat.AUTO and stream.isatty())
         self._level = level
         self._handler = _QueueingHandler(stream)
+        self._handler.addFilter(_worth_a_line)
         self._handler.setFormatter(_Formatter(_text if text else _json, redactor))
         self._before: tuple[list[logging.Handler], int] = ([], logging.WARNING)
 
@@ -95,6 +96,14 @@ class Logs:
         root.handlers[:], level = self._before
         root.setLevel(level)
         self._handler.close()
+
+
+def _worth_a_line(record: logging.LogRecord) -> bool:
+    """Tells grpc's report of a caller that went away during a write, an everyday event, from its other errors."""
+    return not (
+        record.name == "grpc._cython.cygrpc"
+        and str(record.msg).startswith("ExecuteBatchError raised in core")
+    )
 
 
 class _QueueingHandler(logging.Handler):

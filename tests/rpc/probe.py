@@ -55,11 +55,15 @@ class Probe:
             response_deserializer=StringValue.FromString,
         )
 
-    async def call(self, kind: str, *texts: str, seconds: float = DEADLINE, **options: Any) -> list[str]:
-        """Calls a method with some texts and returns those that it answered."""
+    def begin(self, kind: str, *texts: str, seconds: float = DEADLINE, **options: Any) -> Any:
+        """Calls a method with some texts and returns the call."""
         requests = [StringValue(value=text) for text in texts or ("",)]
         streaming = kind in {"ClientStream", "Bidi"}
-        call = self.method(kind)(iter(requests) if streaming else requests[0], timeout=seconds, **options)
+        return self.method(kind)(iter(requests) if streaming else requests[0], timeout=seconds, **options)
+
+    async def call(self, kind: str, *texts: str, seconds: float = DEADLINE, **options: Any) -> list[str]:
+        """Calls a method with some texts and returns those that it answered."""
+        call = self.begin(kind, *texts, seconds=seconds, **options)
         if kind in {"ServerStream", "Bidi"}:
             return [response.value async for response in call]
         return [(await call).value]
@@ -70,7 +74,7 @@ async def serving(
     *,
     settings: RpcSettings | None = None,
     telemetry: Stage | None = None,
-    guards: Sequence[Stage] = (),
+    guards: Sequence[Stage] | None = None,
     **handlers: Callable[..., Any],
 ) -> AsyncIterator[Probe]:
     """Serves the probe service with handlers given by the kind of method, as in `Unary=...`."""
@@ -96,7 +100,7 @@ async def serving(
         [Service(SERVICE, register)],
         settings or RpcSettings(listen="127.0.0.1:0"),
         telemetry=telemetry,
-        guards=guards,
+        guards=guards or (),
     )
     address = await server.start()
     try:

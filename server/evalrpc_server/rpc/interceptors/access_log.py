@@ -44,7 +44,7 @@ async def access_log(call: Call) -> AsyncIterator[None]:
                     "duration_ms": round((time.perf_counter() - begin) * 1000, 3),
                     "received": call.received,
                     "sent": call.sent,
-                    "peer": unquote(call.context.peer()),
+                    "peer": unquote(call.peer),
                     "client": shortened(call.header(CLIENT_KEY), _MAX_CLIENT_CHARACTERS),
                     "user": call.user,
                 },

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 import grpc
 
+_DEADLINE_SLACK = 0.1  # seconds; a caller's deadline passes a little earlier at the caller than here
+
 INFRASTRUCTURE = ("grpc.health.v1.", "grpc.reflection.")
 """Packages of the services that are about the server itself, and neither limited nor logged like the others."""
 
@@ -23,6 +25,8 @@ class Call:
         method: "evalrpc.v1.ExperimentService/GetExperiment", or `UNKNOWN_METHOD`.
         context: grpc's own view of it.
         metadata: as the caller sent it; of a repeated key, the last value.
+        peer: where it comes from, in gRPC's own form. Read on arrival: once a call is over, asking gRPC for it kills the
+            process (grpcio 1.85.1).
         request_id: correlates what is logged; the caller's own where it sent one.
         user: the name of the token or certificate, once that is known.
         received: messages from the caller so far.
@@ -32,6 +36,7 @@ class Call:
     method: str
     context: grpc.aio.ServicerContext[object, object]
     metadata: Mapping[str, str | bytes] = field(default_factory=dict)
+    peer: str = ""
     request_id: str = ""
     user: str = ""
     received: int = 0

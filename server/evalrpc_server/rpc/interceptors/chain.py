@@ -112,7 +112,7 @@ class _Method:
     streaming: bool = True
 
     def begin(self, context: Context) -> Call:
-        call = Call(self.name, context, dict(context.invocation_metadata() or ()))
+        call = Call(self.name, context, dict(context.invocation_metadata() or ()), context.peer())
         CURRENT.set(call)
         return call
 

@@ -1,8 +1,9 @@
 """Stage: a span and a duration for every call, by OpenTelemetry's semantic conventions for RPC servers.
 
 The conventions: https://opentelemetry.io/docs/specs/semconv/rpc/. `opentelemetry-instrumentation-grpc` has interceptors
-of this kind; they record calls that end by `abort_with_status` or a caller's cancellation as OK, and break handlers that
-write to their context, so this server brings its own.
+of this kind, which are not used: on the server they record calls that end by `abort_with_status` or a caller's
+cancellation as OK, and on the client they lose the span of a call that is cancelled, and let the call itself go on
+(`tests/rpc/test_instrumentation.py`).
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class RpcTelemetry:
         )
         span = self._tracer.start_span(call.method, parent, SpanKind.SERVER, method)
         if span.is_recording():
-            span.set_attributes({"evalrpc.request_id": call.request_id, **_peer(call.context.peer())})
+            span.set_attributes({"evalrpc.request_id": call.request_id, **_peer(call.peer)})
             bind(trace_id=trace.format_trace_id(span.get_span_context().trace_id))
         # Not detached: each RPC has a task of its own, and a generator may be closed in yet another one.
         otel_context.attach(trace.set_span_in_context(span, parent))
