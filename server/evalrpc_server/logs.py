@@ -25,7 +25,7 @@ _STANDARD = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 _QUEUED_LINES = 10_000
 _MAX_LINE_CHARACTERS = 64 * 1024
 
-_KEY = r"(?:authorization|password|passwd|secret|token|api[-_]?key)[\"']{0,2}\s*[:=]\s*[\"']{0,2}"
+_KEY = r"(?:authorization|password|passwd|secret|token|api[-_]?key)(?:\\*[\"'])?\s*[:=]\s*(?:\\*[\"'])?"
 _SECRETS = tuple(
     (re.compile(pattern, re.IGNORECASE), replacement)
     for pattern, replacement in (
