@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from typing import Literal
@@ -27,8 +29,17 @@ def _threads(workers: int) -> Executor:
 
 def _processes(workers: int) -> Executor:
     # Spawned, because a forked copy of a process with threads may hold locks that nobody releases.
-    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _leave_signals_to_the_parent)
+    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _follow_the_parent)
 
 
-def _leave_signals_to_the_parent() -> None:
+def _follow_the_parent() -> None:
+    """Leaves signals to the parent, and ends with it: a server that is killed leaves no processes behind."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+
+
+def _end_with_the_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

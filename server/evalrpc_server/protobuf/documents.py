@@ -71,7 +71,8 @@ def _read(value: struct_pb2.Value) -> JsonValue:
         case "bool_value":
             return value.bool_value
         case "struct_value":
-            return {key: _read(entry) for key, entry in value.struct_value.fields.items()}
+            # A protobuf map has no order of its own; a fixed one keeps the same input the same text, and so its id.
+            return {key: _read(entry) for key, entry in sorted(value.struct_value.fields.items())}
         case "list_value":
             return [_read(entry) for entry in value.list_value.values]
         case _:

@@ -1,0 +1,230 @@
+"""Bad input: refused before anything runs, every wrong field named, all at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+
+from evalrpc.v1 import (
+    comparison_requests_pb2,
+    dataset_service_pb2,
+    evaluator_service_pb2,
+    experiment_service_pb2,
+    item_pb2,
+    json_pb2,
+)
+from tests.servers import Stubs
+from tests.service.calls import reason, run, run_request, spec, violations
+
+URL = "http://127.0.0.1:9/task"
+HTTP = {"http": {"url": URL}}
+
+
+def _json(**kind: Any) -> json_pb2.Json:
+    return json_pb2.Json(**kind)
+
+
+def _good(**fields: Any) -> dict[str, Any]:
+    return spec(URL, 1) | fields
+
+
+CASES: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
+    "nothing": ({}, {"experiment.name": "required", "experiment.task": "required"}),
+    "no name": (_good(name="  "), {"experiment.name": "empty"}),
+    "no data": (
+        {"name": "n", "task": HTTP},
+        {"experiment": "exactly one of items, langfuse_dataset, upload"},
+    ),
+    "no items": ({"name": "n", "task": HTTP, "items": {}}, {"experiment.items.items": "at least one"}),
+    "no task": (
+        {"name": "n", "items": {"items": [{"input": {"value": 1}}]}},
+        {"experiment.task": "required"},
+    ),
+    "empty task": (_good(task={}), {"experiment.task": "exactly one of http, grpc"}),
+    "bad scheme": (_good(task={"http": {"url": "ftp://host/x"}}), {"experiment.task.http.url": "http://"}),
+    "no host": (_good(task={"http": {"url": "http:///x"}}), {"experiment.task.http.url": "host"}),
+    "bad port": (
+        _good(task={"http": {"url": "http://host:99999/"}}),
+        {"experiment.task.http.url": "valid URL"},
+    ),
+    "credentials in the URL": (
+        _good(task={"http": {"url": "http://me:pw@host/"}}),
+        {"experiment.task.http.url": "must not hold credentials"},
+    ),
+    "bad gRPC target": (
+        _good(task={"grpc": {"target": "host"}}),
+        {"experiment.task.grpc.target": "host:port"},
+    ),
+    "header injection": (
+        _good(task={"http": {"url": URL, "headers": {"x": "a\r\nb: c"}}}),
+        {"experiment.task.http.headers": "control characters"},
+    ),
+    "bad secret": (
+        _good(task={"http": {"url": URL, "headers": {"x": "${secret:}"}}}),
+        {"experiment.task.http.headers": "${secret:NAME}"},
+    ),
+    "no concurrency": (
+        _good(max_concurrency=0),
+        {"experiment.max_concurrency": "greater than or equal to 1"},
+    ),
+    "negative concurrency": (
+        _good(max_concurrency=-1),
+        {"experiment.max_concurrency": "greater than or equal to 1"},
+    ),
+    "no repetitions": (_good(repetitions=0), {"experiment.repetitions": "greater than or equal to 1"}),
+    "no time": (_good(task_timeout="0s"), {"experiment.task_timeout": "above 0s"}),
+    "unknown builtin": (
+        _good(evaluators=[{"builtin": {"name": "contain"}}]),
+        {"experiment.evaluators[0].builtin.name": "did you mean contains"},
+    ),
+    "params off schema": (
+        _good(
+            evaluators=[
+                {"name": "a", "builtin": {"name": "contains", "params": {"ignore_case": "maybe", "x": 1}}}
+            ]
+        ),
+        {
+            "experiment.evaluators[0].builtin.params.ignore_case": "boolean",
+            "experiment.evaluators[0].builtin.params.x": "no parameter of contains",
+        },
+    ),
+    "a run evaluator for items": (
+        _good(evaluators=[{"builtin": {"name": "mean", "params": {"evaluation": "a"}}}]),
+        {"experiment.evaluators[0].builtin.name": "run_evaluators"},
+    ),
+    "an evaluator without a name": (
+        _good(evaluators=[{"http": {"url": URL}}]),
+        {"experiment.evaluators[0]": "must have a name"},
+    ),
+    "two evaluators of one name": (
+        _good(evaluators=[{"builtin": {"name": "length"}}, {"builtin": {"name": "length"}}]),
+        {"experiment.evaluators[1].name": "experiment.evaluators[0]"},
+    ),
+    "an evaluator's bad URL": (
+        _good(evaluators=[{"builtin": {"name": "length"}}, {"name": "b", "http": {"url": "nowhere"}}]),
+        {"experiment.evaluators[1].http.url": "http://"},
+    ),
+    "unknown registered evaluator": (
+        _good(evaluators=[{"registered": "accuracy@3"}]),
+        {"experiment.evaluators[0].registered": "accuracy@3"},
+    ),
+    "a composite evaluator with nothing to see": (
+        _good(composite_evaluator={"builtin": {"name": "length"}}),
+        {"experiment.composite_evaluator": "needs evaluators"},
+    ),
+    "a duplicate item id": (
+        _good(items={"items": [{"id": "a", "input": {"value": 1}}, {"id": "a", "input": {"value": 2}}]}),
+        {"experiment.items.items[1].id": "experiment.items.items[0]"},
+    ),
+    "an item without an input": (
+        _good(items={"items": [{"id": "a"}]}),
+        {"experiment.items.items[0].input": "required"},
+    ),
+    "a Json of neither kind": (
+        _good(items={"items": [{"input": {}}]}),
+        {"experiment.items.items[0].input": "either value or text"},
+    ),
+    "text that is not JSON": (
+        _good(items={"items": [{"input": {"text": "{oops"}}]}),
+        {"experiment.items.items[0].input": "not valid JSON"},
+    ),
+    "text that is NaN": (
+        _good(items={"items": [{"input": {"text": "NaN"}}]}),
+        {"experiment.items.items[0].input": "not valid JSON"},
+    ),
+    "a document above the limit": (
+        _good(items={"items": [{"input": {"text": f'"{"x" * 1024 * 1024}"'}}]}),
+        {"experiment.items.items[0].input": "1048578 bytes of JSON; the limit is 1048576"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_each_wrong_field_is_named(stubs: Stubs, case: str) -> None:
+    experiment, expected = CASES[case]
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await run(stubs, experiment)
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert reason(refused.value) == "INVALID_FIELD"
+    found = violations(refused.value)
+    for field, words in expected.items():
+        assert words in found[field]
+    assert set(found) == set(expected)
+
+
+async def test_all_violations_come_at_once_up_to_twenty(stubs: Stubs) -> None:
+    items = [{"id": "same", "input": {"text": "{"}} for _ in range(30)]
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await run(
+            stubs, {"name": "", "items": {"items": items}, "task": {"http": {"url": "x"}}, "repetitions": 0}
+        )
+    found = violations(refused.value)
+    assert len(found) == 20
+    assert {"experiment.name", "experiment.task.http.url", "experiment.repetitions"} <= set(found)
+    assert "more)" in (refused.value.details() or "")
+
+
+async def test_numbers_that_json_does_not_have_are_refused(stubs: Stubs) -> None:
+    for number in (math.nan, math.inf):
+        request = run_request(spec(URL))
+        value = json_pb2.Json()
+        value.value.number_value = number
+        request.experiment.items.items.append(item_pb2.Item(input=value))
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await stubs.experiments.StartExperiment(
+                experiment_service_pb2.StartExperimentRequest(experiment=request.experiment)
+            )
+        assert "NaN or Infinity" in violations(refused.value)["experiment.items.items[0].input"]
+
+
+async def test_an_unknown_upload_is_not_found(stubs: Stubs) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await run(stubs, {"name": "n", "upload": "upl_none", "task": HTTP})
+    assert (refused.value.code(), reason(refused.value)) == (grpc.StatusCode.NOT_FOUND, "UPLOAD_NOT_FOUND")
+
+
+async def test_unknown_experiments_are_not_found_and_ids_are_required(stubs: Stubs) -> None:
+    service = stubs.experiments
+    calls: list[tuple[Any, Any]] = [
+        (service.GetExperiment, experiment_service_pb2.GetExperimentRequest),
+        (service.CancelExperiment, experiment_service_pb2.CancelExperimentRequest),
+        (service.ListItemResults, experiment_service_pb2.ListItemResultsRequest),
+    ]
+    for call, kind in calls:
+        with pytest.raises(grpc.aio.AioRpcError) as missing:
+            await call(kind(id="exp_none"))
+        assert (missing.value.code(), reason(missing.value)) == (
+            grpc.StatusCode.NOT_FOUND,
+            "EXPERIMENT_NOT_FOUND",
+        )
+        with pytest.raises(grpc.aio.AioRpcError) as empty:
+            await call(kind())
+        assert set(violations(empty.value)) == {"id"}
+
+
+async def test_an_upload_with_a_bad_item_cannot_be_used(stubs: Stubs) -> None:
+    async def messages() -> AsyncIterator[dataset_service_pb2.UploadItemsRequest]:
+        good = item_pb2.Item(id="a", input=_json(text="1"))
+        yield dataset_service_pb2.UploadItemsRequest(items=item_pb2.ItemList(items=[good]))
+        yield dataset_service_pb2.UploadItemsRequest(items=item_pb2.ItemList(items=[good]))
+
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await stubs.datasets.UploadItems(messages())
+    assert "id of an earlier item" in violations(refused.value)["items.items[0].id"]
+
+
+async def test_a_negative_page_size_is_refused(stubs: Stubs) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await stubs.evaluators.ListEvaluators(evaluator_service_pb2.ListEvaluatorsRequest(page_size=-1))
+    assert set(violations(refused.value)) == {"page_size"}
+
+
+async def test_what_later_versions_bring_is_unimplemented_with_a_reason(stubs: Stubs) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await stubs.experiments.CompareExperiments(comparison_requests_pb2.CompareExperimentsRequest())
+    assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert reason(refused.value) == "NOT_IMPLEMENTED"
