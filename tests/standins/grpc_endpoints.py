@@ -69,29 +69,38 @@ class GrpcEndpoints(
 
     async def RunTask(self, request, context):  # noqa: N802 - gRPC's name
         await self._enter(request, request.item_id, context)
-        answers = {
-            "null": task_service_pb2.RunTaskResponse(),
-            "not-json": task_service_pb2.RunTaskResponse(output=json_pb2.Json(text="{")),
-            "too-large": task_service_pb2.RunTaskResponse(output=json_pb2.Json(text=json.dumps("x" * 2**20))),
-            "5-mib": task_service_pb2.RunTaskResponse(output=json_pb2.Json(text=json.dumps("x" * 5 * 2**20))),
-            "full": task_service_pb2.RunTaskResponse(
-                output=json_pb2.Json(text='{"a": 1.10}'),
-                contexts=[
-                    item_pb2.Context(text="t", id="1", source="s", score=0.5),
-                    item_pb2.Context(text="u"),
-                ],
-                usage=item_pb2.Usage(input_tokens=3, cost_usd=0.5, model="m"),
-                metadata=json_pb2.Json(text='{"k": 1}'),
-            ),
-            "nan-score": task_service_pb2.RunTaskResponse(contexts=[item_pb2.Context(score=float("nan"))]),
-            "negative-tokens": task_service_pb2.RunTaskResponse(usage=item_pb2.Usage(input_tokens=-1)),
-            "list-metadata": task_service_pb2.RunTaskResponse(metadata=json_pb2.Json(text="[1]")),
-            "echo": task_service_pb2.RunTaskResponse(
-                output=json_pb2.Json(text=json.dumps(self.metadata[-1].get("authorization"))),
-                contexts=[item_pb2.Context(text=str(self.metadata[-1].get("authorization")))],
-            ),
-        }
-        return answers.get(request.item_id, task_service_pb2.RunTaskResponse(output=request.input))
+        return self._task_answer(request)
+
+    def _task_answer(self, request: task_service_pb2.RunTaskRequest) -> task_service_pb2.RunTaskResponse:
+        response = task_service_pb2.RunTaskResponse()
+        match request.item_id:
+            case "null":
+                pass
+            case "not-json":
+                response.output.text = "{"
+            case "too-large":
+                response.output.text = json.dumps("x" * 2**20)
+            case "5-mib":
+                response.output.text = json.dumps("x" * 5 * 2**20)
+            case "full":
+                response.output.text = '{"a": 1.10}'
+                response.contexts.add(text="t", id="1", source="s", score=0.5)
+                response.contexts.add(text="u")
+                response.usage.CopyFrom(item_pb2.Usage(input_tokens=3, cost_usd=0.5, model="m"))
+                response.metadata.text = '{"k": 1}'
+            case "nan-score":
+                response.contexts.add(score=float("nan"))
+            case "negative-tokens":
+                response.usage.input_tokens = -1
+            case "list-metadata":
+                response.metadata.text = "[1]"
+            case "echo":
+                received = str(self.metadata[-1].get("authorization"))
+                response.output.text = json.dumps(received)
+                response.contexts.add(text=received)
+            case _:
+                response.output.CopyFrom(request.input)
+        return response
 
     async def EvaluateItem(self, request, context):  # noqa: N802 - gRPC's name
         await self._enter(request, request.item_id, context)
