@@ -18,7 +18,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TextIO
 
-from evalrpc_server.outbound.secrets import REDACTED
+REDACTED = "[redacted]"
+"""Stands where a secret was."""
 
 _FIELDS: ContextVar[Mapping[str, str]] = ContextVar("evalrpc_log_fields")
 _STANDARD = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}

@@ -35,7 +35,7 @@ from evalrpc_server.telemetry.prometheus import prometheus_text
 SERVICE_NAME = "evalrpc-server"
 """What the server calls itself unless OTEL_SERVICE_NAME says otherwise."""
 
-_CLOSE_SECONDS = 5.0
+_CLOSE_SECONDS = 3.0
 
 
 class TelemetryError(Exception):
