@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+from urllib.parse import unquote
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -211,6 +212,7 @@ def _details(serialized: str | bytes | None) -> tuple[ErrorInfo | None, float | 
 
 def _unreachable(address: str, details: str) -> str:
     cause = details.rpartition("last error: ")[2].strip().removeprefix("UNKNOWN: ")
+    cause = unquote(cause)  # gRPC writes [::1] as %5B::1%5D
     host, port = address.rpartition(":")[::2]
     listen = f"--listen {address}" if host in LOCAL_HOSTS and port.isdigit() else "--listen HOST:PORT"
     return (

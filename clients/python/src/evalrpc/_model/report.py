@@ -21,14 +21,15 @@ _MAX_TEXT = 50
 def report(experiment: Experiment, results: Sequence[ItemResult], *, include_item_results: bool) -> str:
     """Returns the report, without a line break at its end."""
     lines: list[str] = []
+    trials = max((result.trial for result in results), default=1)
     if include_item_results:
         for number, result in enumerate(results, start=1):
-            lines += _item(number, result, trials=experiment_trials(results))
+            lines += _item(number, result, trials=trials)
     else:
         lines.append(f"Individual Results: Hidden ({len(results)} items)")
         lines.append("💡 Set include_item_results=True to view them")
     lines += ["", _RULE]
-    lines += _head(experiment, results)
+    lines += _head(experiment, results, trials=trials)
     names = evaluation_names(experiment, results)
     if names:
         lines += ["", "Evaluations:", *(f"  • {name}" for name in names)]
@@ -44,22 +45,16 @@ def report(experiment: Experiment, results: Sequence[ItemResult], *, include_ite
 def evaluation_names(experiment: Experiment, results: Sequence[ItemResult]) -> list[str]:
     """Returns the names of the item evaluations: in the order of the spec's evaluators, then of the items.
 
-    An evaluator may give several evaluations, or name them itself; each stands where its evaluator does.
+    An evaluator may name its evaluations itself; they stand behind the one before them in their item.
     """
     places = {name: place for place, name in reversed(list(enumerate(experiment.evaluators)))}
     found: dict[str, int] = {}
     for result in results:
+        place = 0
         for evaluation in result.evaluations:
-            if evaluation.name not in found:
-                evaluator = evaluation.evaluator.partition("@")[0]
-                by_name = places.get(evaluation.name, len(places))
-                found[evaluation.name] = places.get(evaluator, by_name)
+            place = places.get(evaluation.name, place)
+            found.setdefault(evaluation.name, place)
     return sorted(found, key=found.__getitem__)
-
-
-def experiment_trials(results: Sequence[ItemResult]) -> int:
-    """Returns how many trials an item has at most."""
-    return max((result.trial for result in results), default=1)
 
 
 def _item(number: int, result: ItemResult, *, trials: int) -> Iterator[str]:
@@ -85,14 +80,14 @@ def _item(number: int, result: ItemResult, *, trials: int) -> Iterator[str]:
         yield f"   Trace: {result.trace_url}" if result.trace_url else f"   Trace ID: {result.trace_id}"
 
 
-def _head(experiment: Experiment, results: Sequence[ItemResult]) -> Iterator[str]:
+def _head(experiment: Experiment, results: Sequence[ItemResult], *, trials: int) -> Iterator[str]:
     yield f"🧪 Experiment: {experiment.name}"
     description = f" - {experiment.description}" if experiment.description else ""
     yield f"📋 Run name: {experiment.run_name}{description}"
     items = len({result.item.index for result in results})
     failed = sum(result.error is not None for result in results)
-    trials = f", {len(results)} trials" if experiment_trials(results) > 1 else ""
-    yield f"{items} {'item' if items == 1 else 'items'}{trials}, {failed} failed"
+    shown = f", {len(results)} trials" if trials > 1 else ""
+    yield f"{items} {'item' if items == 1 else 'items'}{shown}, {failed} failed"
     if experiment.state is not ExperimentState.SUCCEEDED:
         reason = f" - {_line(str(experiment.error))}" if experiment.error else ""
         yield f"State: {experiment.state}{reason}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +77,32 @@ def _exact_item(item: Any) -> Any:
             except ValueError:
                 continue  # the server says what is wrong with it
     return exact
+
+
+def read_items(path: Path) -> Iterator[dict[str, Any]]:
+    """Yields the items in a file: JSON Lines, one object per line, or a JSON list where the name ends in .json.
+
+    Raises:
+        InvalidRequestError: a line is no object.
+        OSError: the file cannot be read.
+    """
+    if path.suffix == ".json":
+        yield from _items(path, [("", path.read_text("utf-8"))], listed=True)
+    else:
+        with path.open(encoding="utf-8") as lines:
+            numbered = ((f":{number}", line) for number, line in enumerate(lines, start=1) if line.strip())
+            yield from _items(path, numbered, listed=False)
+
+
+def _items(path: Path, texts: Iterable[tuple[str, str]], *, listed: bool) -> Iterator[dict[str, Any]]:
+    for place, text in texts:
+        try:
+            content = json.loads(text)
+        except ValueError as error:
+            raise invalid([Violation(f"{path}{place}", f"cannot be read: {error}")]) from None
+        items = content if listed else [content]
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            raise invalid(
+                [Violation(f"{path}{place}", "must hold " + ("a list of objects" if listed else "an object"))]
+            )
+        yield from items

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -15,6 +16,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from evalrpc._errors import Violation, invalid
 
 M = TypeVar("M", bound=Message)
+_UNKNOWN_FIELD = re.compile(
+    r'has no field named "(?P<name>[^"]*)" at "(?P<place>[^"]*)"\.\s*Available Fields[^:]*: "\[(?P<known>.*)\]"'
+)
+
 Seconds = float | timedelta
 
 
@@ -33,7 +38,7 @@ def parsed(value: object, message: M, path: str) -> M:
     try:
         ParseDict(dict(value), message)
     except (ParseError, RecursionError) as error:
-        raise invalid([Violation(path, str(error))]) from None
+        raise invalid([_violation(path, str(error))]) from None
     return message
 
 
@@ -61,6 +66,16 @@ def timestamp(value: datetime) -> Timestamp:
     message = Timestamp()
     message.FromDatetime(value if value.tzinfo is None else value.astimezone(UTC))
     return message
+
+
+def _violation(path: str, problem: str) -> Violation:
+    """Says in the contract's terms what the parser found."""
+    match = _UNKNOWN_FIELD.search(problem)
+    if match is None:
+        return Violation(path, problem)
+    inner = match["place"].partition(".")[2]
+    where = ".".join(part for part in (path, inner, match["name"]) if part)
+    return Violation(where, f"is unknown; the fields are {match['known'].replace(chr(39), '')}")
 
 
 def _kind(value: object) -> str:

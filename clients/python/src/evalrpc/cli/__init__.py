@@ -1,0 +1,7 @@
+"""The `evalrpc` command."""
+
+from __future__ import annotations
+
+from evalrpc.cli.main import main
+
+__all__ = ["main"]
