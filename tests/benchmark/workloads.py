@@ -34,6 +34,7 @@ class Workload:
         concurrency: Task calls in flight.
         runners: Who takes part unless `--runners` says otherwise.
         baseline_items: Also run with this many items, to tell what memory grows by; None to leave that out.
+        padding: Bytes added to each item's input.
         hosted: The items are a Langfuse dataset, and the time counts until Langfuse has accepted every record.
         langfuse_latency_ms: Time that the Langfuse sink takes to answer.
     """
@@ -45,6 +46,7 @@ class Workload:
     latency_p99_ms: float | None = None
     runners: tuple[str, ...] = EVERYONE
     baseline_items: int | None = None
+    padding: int = 0
     hosted: bool = False
     langfuse_latency_ms: float = 0.0
 
@@ -94,6 +96,7 @@ class Workload:
             file.writelines(json.dumps(item) + "\n" for item in self._items())
 
     def _items(self) -> Iterator[dict[str, object]]:
+        padding = {"padding": "x" * self.padding} if self.padding else {}
         for index, latency in enumerate(self.latencies()):
             answer = f"Answer {index}"
             yield {
@@ -103,6 +106,7 @@ class Workload:
                     "question": f"What is the answer to question {index}?",
                     "answer": answer,
                     "latency_ms": round(latency, 3),
+                    **padding,
                 },
                 "expected_output": answer,
             }
@@ -113,7 +117,8 @@ WORKLOADS = (
     Workload("W2", items=1_000, concurrency=50, latency_ms=100),
     Workload("W3", items=100_000, concurrency=100, runners=("bare", "evalrpc"), baseline_items=1_000),
     Workload("W4", items=1_000, concurrency=50, latency_ms=100, latency_p99_ms=2_000),
+    Workload("W5", items=300, concurrency=10, latency_ms=50, runners=("evalrpc-watchers",), padding=1_024),
     Workload("H1", items=2_000, concurrency=50, runners=EVERYONE[1:], hosted=True),
     Workload("H2", items=2_000, concurrency=50, runners=EVERYONE[1:], hosted=True, langfuse_latency_ms=50),
 )
-"""H1 and H2 are W1 with a hosted dataset; W1 itself takes the items from the caller."""
+"""W5 has a thousand watchers, and H1 and H2 are W1 with a hosted dataset; W1 itself takes the items from the caller."""

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from tests.benchmark.runners.bare import Bare
 from tests.benchmark.runners.base import Runner
-from tests.benchmark.runners.evalrpc import Evalrpc, EvalrpcStubs
+from tests.benchmark.runners.evalrpc import Evalrpc, EvalrpcStubs, EvalrpcWatchers
 from tests.benchmark.runners.langfuse_js import LangfuseJs
 from tests.benchmark.runners.langfuse_python import LangfusePython
 
-_ALL: tuple[Runner, ...] = (Bare(), Evalrpc(), EvalrpcStubs(), LangfusePython(), LangfuseJs())
+_ALL: tuple[Runner, ...] = (
+    Bare(),
+    Evalrpc(),
+    EvalrpcStubs(),
+    EvalrpcWatchers(),
+    LangfusePython(),
+    LangfuseJs(),
+)
 
 RUNNERS: dict[str, Runner] = {runner.name: runner for runner in _ALL}

@@ -55,6 +55,13 @@ class Evalrpc(Runner):
         return [sys.executable, "-m", self.module]
 
 
+class EvalrpcWatchers(Evalrpc):
+    """The server and a thousand watchers of its run."""
+
+    name = "evalrpc-watchers"
+    module = "tests.benchmark.drivers.evalrpc_watchers"
+
+
 class EvalrpcStubs(Evalrpc):
     """The server and the generated stubs: shows what the client library costs."""
 
