@@ -42,6 +42,7 @@ class HttpRequest:
         body: the content, or pieces of it that are read as they are sent.
         max_response_bytes: the largest body of a 2xx answer.
         http2: whether HTTP/2 may be used.
+        any_status: whether an answer that is neither 2xx nor a redirect is returned like one that is 2xx, and no failure.
     """
 
     url: httpx.URL
@@ -51,11 +52,12 @@ class HttpRequest:
     body: bytes | AsyncIterator[bytes] = b""
     max_response_bytes: int = MAX_RESPONSE_BYTES
     http2: bool = False
+    any_status: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """An answer with a 2xx status, read to its end; header names are in lower case."""
+    """An answer, read to its end; header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -142,13 +144,13 @@ class HttpClient:
                 name.decode("latin-1").lower(): value.decode("latin-1")
                 for name, value in response.headers.raw
             }
-            if 200 <= status < 300:
+            if status in _REDIRECTS and (location := received.get("location")):
+                return status, location
+            if request.any_status or 200 <= status < 300:
                 answer = await read_body(response.stream, received, request.max_response_bytes)
                 if not answer.complete:
                     raise _too_large(url, answer, request.max_response_bytes)
                 return HttpResponse(status, received, answer.content)
-            if status in _REDIRECTS and (location := received.get("location")):
-                return status, location
             raise await self._status_failure(url, status, received, response.stream)
         except BodyError as error:
             raise CallFailedError(

@@ -96,6 +96,11 @@ class Secrets:
         """
         return REFERENCE.sub(lambda match: self.resolve(match[1]), text)
 
+    def protect(self, value: str) -> None:
+        """Has a value that came from elsewhere scrubbed like one that was resolved."""
+        if value and value not in self._resolved:
+            self._remember(value)
+
     def redact(self, text: str) -> str:
         """Returns a text without any value that was ever resolved, also not in JSON or URL encoding."""
         return text if self._pattern is None else self._pattern.sub(REDACTED, text)
