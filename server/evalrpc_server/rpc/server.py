@@ -12,12 +12,14 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from evalrpc_server.addresses import ListenError
+from evalrpc_server.rpc.auth import certificate_name
 from evalrpc_server.rpc.interceptors.access_log import access_log
 from evalrpc_server.rpc.interceptors.admission import Admission, Draining
 from evalrpc_server.rpc.interceptors.chain import Chain, Stage
 from evalrpc_server.rpc.interceptors.faults import faults
 from evalrpc_server.rpc.interceptors.request_id import request_id
-from evalrpc_server.rpc.settings import RpcSettings, TlsFiles
+from evalrpc_server.rpc.settings import RpcSettings
+from evalrpc_server.rpc.tls import server_credentials
 
 logger = logging.getLogger(__name__)
 
@@ -61,8 +63,11 @@ class RpcServer:
         self._settings = settings
         self._draining = Draining()
         recorded = [telemetry] if telemetry else []
+        named = [certificate_name] if settings.tls and settings.tls.client_authorities else []
         admission = Admission(settings.max_open_rpcs)
-        self._chain = Chain([request_id, access_log, *recorded, faults, self._draining, *guards, admission])
+        self._chain = Chain(
+            [request_id, access_log, *recorded, faults, self._draining, *guards, *named, admission]
+        )
         self._health = health.aio.HealthServicer()
         self._address = settings.listen
         self._server: grpc.aio.Server | None = None
@@ -112,7 +117,7 @@ class RpcServer:
             if self._settings.tls is None:
                 port = server.add_insecure_port(listen)
             else:
-                port = server.add_secure_port(listen, _credentials(self._settings.tls))
+                port = server.add_secure_port(listen, server_credentials(self._settings.tls))
         except RuntimeError as error:
             raise ListenError(f"cannot listen on {listen}: {error}") from error
         await server.start()
@@ -150,12 +155,3 @@ async def _retire(server: grpc.aio.Server) -> None:
         await server.stop(_UNLIMITED)
     finally:
         await server.stop(None)
-
-
-def _credentials(tls: TlsFiles) -> grpc.ServerCredentials:
-    authorities = tls.client_authorities.read_bytes() if tls.client_authorities else None
-    return grpc.ssl_server_credentials(
-        [(tls.key.read_bytes(), tls.certificate.read_bytes())],
-        root_certificates=authorities,
-        require_client_auth=authorities is not None,
-    )
