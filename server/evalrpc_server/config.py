@@ -43,6 +43,9 @@ class Settings(BaseSettings):
     secrets_dir: Path | None = Field(
         None, description="directory with one file per secret, for ${secret:NAME}"
     )
+    langfuse_projects: Path | None = Field(
+        None, description="YAML or JSON file with more Langfuse projects than the LANGFUSE_* variables name"
+    )
     ca_file: Path | None = Field(
         None, description="PEM file of authorities that endpoints are verified against"
     )

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.evaluations import Evaluation
+from evalrpc_server.domain.langfuse import LangfuseStatus
 from evalrpc_server.domain.spec.evaluators import EvaluatorSpec
 from evalrpc_server.domain.spec.experiment import ExperimentSpec
 
@@ -117,6 +118,7 @@ class Experiment:
         request_id: the caller's id for the request that made it; may be empty.
         create_time: when it was accepted; `start_time` and `end_time` are None until then.
         error: why it could not go on, where `state` is FAILED.
+        langfuse: how it is recorded in Langfuse; None where it is not.
     """
 
     id: str
@@ -133,6 +135,7 @@ class Experiment:
     start_time: datetime | None = None
     end_time: datetime | None = None
     error: Error | None = None
+    langfuse: LangfuseStatus | None = None
 
     @property
     def ref(self) -> ExperimentRef:

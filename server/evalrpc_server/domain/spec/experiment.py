@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from evalrpc_server.domain.spec.evaluators import EvaluatorSpec
 from evalrpc_server.domain.spec.fields import Name, Seconds, SpecModel
+from evalrpc_server.domain.spec.langfuse import LangfuseDataset, LangfuseSync, TraceOptions
 from evalrpc_server.domain.spec.tasks import TaskSpec
 
 
@@ -16,13 +17,6 @@ class InlineItems(SpecModel):
     """The items came with the request; they are stored apart from the spec."""
 
     count: int = Field(ge=1)
-
-
-class LangfuseDataset(SpecModel):
-    """A dataset kept in Langfuse, as it was at `version` (an ISO 8601 time; default: now)."""
-
-    name: Name
-    version: str = ""
 
 
 class RetrySpec(SpecModel):
@@ -54,6 +48,8 @@ class ExperimentSpec(SpecModel):
         metadata: attached to every trace.
         max_concurrency: task calls in flight at once.
         repetitions: trials of each item.
+        langfuse_project: which configured project records the run; default: the only one.
+        langfuse_sync_timeout: how long `LANGFUSE_SYNC_WAIT` holds the last event.
         dry_run_items: run only the first so many items; None for all.
     """
 
@@ -74,6 +70,9 @@ class ExperimentSpec(SpecModel):
     retry: RetrySpec = RetrySpec()
     repetitions: int = Field(default=1, ge=1, le=1000)
     langfuse_project: str = ""
+    langfuse_sync: LangfuseSync = LangfuseSync.BACKGROUND
+    langfuse_sync_timeout: Seconds = 60.0
+    trace: TraceOptions = TraceOptions()
     dry_run_items: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
