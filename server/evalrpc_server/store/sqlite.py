@@ -46,7 +46,10 @@ class SqliteDriver:
         """Opens the connection that writes."""
         connection = SqliteConnection(self._path, cache_kib=_WRITER_CACHE_KIB)
         try:
-            connection.query("PRAGMA journal_mode = WAL")
+            if connection.query("PRAGMA journal_mode = WAL") != [("wal",)]:
+                raise StoreError(
+                    "the file system does not support SQLite's write-ahead log; use a local disk"
+                )
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
         except StoreError:
