@@ -21,7 +21,7 @@ APP = ROOT / "clients/python/examples/capitals/app.py"
 
 
 @pytest.fixture
-def ports(tmp_path: Path) -> Iterator[dict[str, str]]:
+def addresses(tmp_path: Path) -> Iterator[dict[str, str]]:
     """A fresh server and the demo's application; maps the README's addresses to theirs."""
     settings = {
         "EVALRPC_LISTEN": "127.0.0.1:0",
@@ -47,11 +47,9 @@ def documents(text: str) -> list[Any]:
     return found
 
 
-def test_the_grpcurl_example_works_as_written(ports):
-    example = re.search(r"^```sh\n(grpcurl .*?)^```$", README, re.MULTILINE | re.DOTALL)
-    assert example is not None
-    command = example[1]
-    for written, actual in ports.items():
+def run_grpcurl(command: str, addresses: dict[str, str]) -> list[Any]:
+    """Runs a command of the documents against our own ports; returns the events that it prints."""
+    for written, actual in addresses.items():
         assert written in command
         command = command.replace(written, actual)
     done = subprocess.run(
@@ -63,16 +61,35 @@ def test_the_grpcurl_example_works_as_written(ports):
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    events = [document["event"] for document in documents(done.stdout)]
-    assert events[0]["experiment"]["state"] in {"PENDING", "RUNNING"}
-    assert events[-1]["experiment"]["state"] == "SUCCEEDED"
+    return [document["event"] for document in documents(done.stdout)]
+
+
+def test_the_grpcurl_example_works_as_written(addresses):
+    example = re.search(r"^```sh\n(grpcurl .*?)^```$", README, re.MULTILINE | re.DOTALL)
+    assert example is not None
+    events = run_grpcurl(example[1], addresses)
+    assert events[0]["experiment"]["state"] == "EXPERIMENT_STATE_PENDING"
+    assert events[-1]["experiment"]["state"] == "EXPERIMENT_STATE_SUCCEEDED"
     outputs = {event["itemResult"]["output"]["value"] for event in events if "itemResult" in event}
     assert outputs == {"Paris", "Berlin"}
 
 
+def test_the_line_that_the_demo_ends_with_works_as_printed(addresses):
+    printed = subprocess.run(
+        [sys.executable, "-c", "import run; print(run.BY_HAND)"],
+        cwd=APP.parent,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    (line,) = (line for line in printed.splitlines() if line.lstrip().startswith("grpcurl"))
+    results = [event["itemResult"] for event in run_grpcurl(line, addresses) if "itemResult" in event]
+    assert [result["evaluations"][0]["boolean"] for result in results] == [True]
+
+
 def test_the_commands_that_the_readme_names_exist():
     makefile = (ROOT / "Makefile").read_text()
-    targets = set(re.findall(r"make ([a-z-]+)", README))
+    targets = set(re.findall(r"(?:^|`)make ([a-z-]+)", README, re.MULTILINE))
     assert targets >= {"demo", "test"}
     assert [target for target in targets if f"\n{target}:" not in makefile] == []
 

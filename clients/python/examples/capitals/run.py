@@ -15,6 +15,7 @@ from questions import load_questions
 from services import Services, running_services
 
 from evalrpc import Client, EvalrpcError, ExperimentResult, ExperimentState, builtin, http_evaluator
+from evalrpc.cli.progress import progress_view
 
 BY_HAND = """
 To try it by hand, run in two other terminals
@@ -43,7 +44,7 @@ def run_experiment(services: Services) -> ExperimentResult:
         for question in load_questions()
     ]
     print(f"{len(items)} questions for {services.app}, asked by the server at {services.server}", flush=True)
-    with Client(services.server) as client:
+    with Client(services.server) as client, progress_view(quiet=False) as progress:
         run = client.run(
             name="Capitals of the world",
             description="GeoNames asks, countryinfo answers",
@@ -60,8 +61,7 @@ def run_experiment(services: Services) -> ExperimentResult:
             ],
         )
         for event in run:
-            done, total = event.progress.completed, event.progress.total
-            print(f"\r{done}/{total}", end="")
+            progress.update(event)
         return run.result()
 
 
@@ -77,7 +77,7 @@ def main() -> int:
     except (EvalrpcError, RuntimeError) as error:
         print(f"\nThe demo failed: {error}", file=sys.stderr)
         return 1
-    print(result.format(), end="\n\n")
+    print(f"\n{result.format()}\n")
     print(report_findings(result.item_results))
     print(BY_HAND, end="")
     return 0 if result.state is ExperimentState.SUCCEEDED else 1
