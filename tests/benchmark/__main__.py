@@ -55,16 +55,24 @@ def plan(
 
 
 def measure(
-    workload: Workload, runners: list[str], rounds: int, endpoint: Service
+    workload: Workload, runners: list[str], rounds: int, endpoint: Service, failures: list[str]
 ) -> list[harness.Measurement]:
-    """Runs every runner `rounds` times, in turn and from a different start each round."""
+    """Runs every runner `rounds` times, in turn and from a different start each round.
+
+    A run that fails is added to `failures`, and the others go on.
+    """
     measurements = []
     for number in range(rounds):
         for step in range(len(runners)):
             runner = RUNNERS[runners[(step + number) % len(runners)]]
             sizes = [workload.baseline(), workload] if workload.baseline_items else [workload]
             for size in sizes:
-                measurement = harness.run(runner, size, number, endpoint)
+                try:
+                    measurement = harness.run(runner, size, number, endpoint)
+                except harness.DriverError as error:
+                    failures.append(f"{workload.name} round {number + 1}: {error}")
+                    print(failures[-1], file=sys.stderr, flush=True)
+                    continue
                 measurements.append(measurement)
                 note = f" PROBLEMS: {'; '.join(measurement.problems)}" if measurement.problems else ""
                 print(
@@ -77,17 +85,18 @@ def measure(
 
 
 def main() -> int:
-    """Returns 1 when any run lost, repeated or mis-scored an item."""
+    """Returns 1 when any run failed, or lost, repeated or mis-scored an item."""
     options = arguments()
     rounds = options.rounds or (1 if options.quick else 3)
     work = plan(options.only, options.runners, quick=options.quick)
     for name in sorted({name for _, runners in work for name in runners}):
         RUNNERS[name].prepare()
     began = datetime.now(UTC)
-    measurements = []
+    measurements: list[harness.Measurement] = []
+    failures: list[str] = []
     with started("tests.benchmark.endpoint") as endpoint:
         for workload, runners in work:
-            measurements += measure(workload, runners, rounds, endpoint)
+            measurements += measure(workload, runners, rounds, endpoint, failures)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     verdicts = print_report([workload for workload, _ in work], measurements)
     document = {
@@ -96,11 +105,14 @@ def main() -> int:
         "quick": options.quick,
         "machine": machine(),
         "verdicts": verdicts,
+        "failures": failures,
         "runs": [measurement.as_json() for measurement in measurements],
     }
     options.output.write_text(json.dumps(document, indent=1) + "\n")
     print(f"\nwritten to {options.output}")
-    return 1 if any(measurement.problems for measurement in measurements) else 0
+    for failure in failures:
+        print(f"FAILED: {failure.splitlines()[0]}")
+    return 1 if failures or any(measurement.problems for measurement in measurements) else 0
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
@@ -22,6 +23,10 @@ from tests.processes import ROOT
 
 RIGHT_MEAN = 0.8
 DRIVER_SECONDS = 1800
+
+
+class DriverError(Exception):
+    """A driver failed; the message has the end of its log."""
 
 
 @dataclass(kw_only=True)
@@ -46,7 +51,7 @@ class Measurement:
     items: int
     seconds: float
     items_per_second: float
-    mean: float | None
+    mean: float | str | bool | None
     cpu: dict[str, float]
     peak_mib: dict[str, float]
     tasks_from: float
@@ -68,7 +73,7 @@ def run(runner: Runner, workload: Workload, number: int, endpoint: Service) -> M
     """Runs `workload` once through `runner` and checks what came of it.
 
     Raises:
-        RuntimeError: The driver failed or printed no outcome.
+        DriverError: The driver failed or printed no outcome.
     """
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="evalrpc-benchmark-")))
@@ -114,11 +119,13 @@ class _Costs:
         self.cpu: dict[str, float] = {}
         self.peak: dict[str, float] = {}
         self.machine = 0.0
+        self.seconds = 0.0
         self.children = 0.0
 
     def __enter__(self) -> Self:
         self.cpu = {name: -cpu_seconds(pid) for name, pid in self._pids.items()}
         self.machine = -machine_cpu_seconds()
+        self.seconds = -time.monotonic()
         self.children = -_ended_children()
         return self
 
@@ -127,6 +134,7 @@ class _Costs:
             self.cpu[name] += cpu_seconds(pid)
             self.peak[name] = peak_mib(pid)
         self.machine += machine_cpu_seconds()
+        self.seconds += time.monotonic()
         self.children += _ended_children()
 
 
@@ -150,7 +158,7 @@ def _drive(runner: Runner, job: Job, directory: Path) -> Outcome:
         )
     lines = done.stdout.splitlines()
     if done.returncode != 0 or not lines:
-        raise RuntimeError(f"{runner.name} ended with {done.returncode}:\n{log.read_text()[-4000:]}")
+        raise DriverError(f"{runner.name} ended with {done.returncode}:\n{log.read_text()[-4000:]}")
     return Outcome(**json.loads(lines[-1]))
 
 
@@ -188,7 +196,7 @@ def _measured(
         first_result_ms=(outcome.first_result_ns - seen["first_answer_ns"]) / 1e6,
         tenths=seen["tenths"],
         max_in_flight=seen["max_in_flight"],
-        foreign_cores=max(0.0, costs.machine - ours) / seconds,
+        foreign_cores=max(0.0, costs.machine - ours) / costs.seconds,
         langfuse=recorded,
         notes=outcome.notes,
         problems=list(_problems(workload, outcome, seen, recorded)),
@@ -200,7 +208,7 @@ def _problems(
 ) -> Iterator[str]:
     if outcome.results != workload.items:
         yield f"{outcome.results} results for {workload.items} items"
-    if outcome.mean is None or abs(outcome.mean - RIGHT_MEAN) > 1e-9:
+    if not isinstance(outcome.mean, float) or abs(outcome.mean - RIGHT_MEAN) > 1e-9:
         yield f"mean {outcome.mean} instead of {RIGHT_MEAN}"
     if seen["distinct"] != workload.items:
         yield f"{seen['distinct']} of {workload.items} items reached the task"

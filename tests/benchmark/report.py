@@ -159,7 +159,7 @@ def _row(figures: Figures, workload: Workload, runner: str) -> list[str]:
         show(_steadiness, ".2f"),
         show(lambda m: m.max_in_flight, ".0f"),
         show(lambda m: m.foreign_cores, ".2f"),
-        show(lambda m: m.mean, ".3f"),
+        show(lambda m: m.mean if isinstance(m.mean, float) else None, ".3f"),
     ]
 
 

@@ -53,7 +53,7 @@ class Outcome:
     ended_ns: int = 0
     cpu_seconds: float = 0.0
     results: int = 0
-    mean: float | None = None
+    mean: float | str | bool | None = None
     peak_mib: float = 0.0
     notes: list[str] = field(default_factory=list)
 
