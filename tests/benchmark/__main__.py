@@ -44,7 +44,7 @@ def plan(
     for name in [*(only or []), *(runners or [])]:
         if name not in known and name not in RUNNERS:
             sys.exit(f"unknown name {name!r}; workloads: {', '.join(known)}; runners: {', '.join(RUNNERS)}")
-    chosen = [workload for workload in WORKLOADS if not only or workload.name in only]
+    chosen = [workload for workload in WORKLOADS if (workload.name in only if only else workload.by_default)]
     return [
         (
             workload.quick() if quick else workload,

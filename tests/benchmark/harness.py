@@ -23,6 +23,8 @@ from tests.processes import ROOT
 
 RIGHT_MEAN = 0.8
 DRIVER_SECONDS = 1800
+DELIVERY_SECONDS = 120
+QUIET_SECONDS = 2
 
 
 class DriverError(Exception):
@@ -92,6 +94,8 @@ def run(runner: Runner, workload: Workload, number: int, endpoint: Service) -> M
         endpoint.reset()
         with _Costs(endpoint, sink, server) as costs:
             outcome = _drive(runner, job, directory)
+            if sink:
+                _wait_until_quiet(sink)
         return _measured(runner, workload, number, outcome, costs, endpoint.stats(), sink)
 
 
@@ -105,6 +109,17 @@ def _sink(runner: Runner, workload: Workload, items: Path) -> Iterator[Service |
         options += ["--items", str(items)]
     with started("tests.benchmark.sink", *options) as sink:
         yield sink
+
+
+def _wait_until_quiet(sink: Service) -> None:
+    """Returns when Langfuse got nothing for a while: a server may deliver after the caller has its results."""
+    deadline = time.monotonic() + DELIVERY_SECONDS
+    seen, since = -1, time.monotonic()
+    while time.monotonic() < min(deadline, since + QUIET_SECONDS):
+        records = sink.stats()["last_record_ns"]
+        if records != seen:
+            seen, since = records, time.monotonic()
+        time.sleep(0.25)
 
 
 class _Costs:

@@ -36,6 +36,7 @@ class Workload:
         baseline_items: Also run with this many items, to tell what memory grows by; None to leave that out.
         padding: Bytes added to each item's input.
         hosted: The items are a Langfuse dataset, and the time counts until Langfuse has accepted every record.
+        by_default: Whether it runs without being asked for by name.
         langfuse_latency_ms: Time that the Langfuse sink takes to answer.
     """
 
@@ -48,6 +49,7 @@ class Workload:
     baseline_items: int | None = None
     padding: int = 0
     hosted: bool = False
+    by_default: bool = True
     langfuse_latency_ms: float = 0.0
 
     @property
@@ -118,7 +120,15 @@ WORKLOADS = (
     Workload("W3", items=100_000, concurrency=100, runners=("bare", "evalrpc"), baseline_items=1_000),
     Workload("W4", items=1_000, concurrency=50, latency_ms=100, latency_p99_ms=2_000),
     Workload("W5", items=300, concurrency=10, latency_ms=50, runners=("evalrpc-watchers",), padding=1_024),
-    Workload("H1", items=2_000, concurrency=50, runners=EVERYONE[1:], hosted=True),
-    Workload("H2", items=2_000, concurrency=50, runners=EVERYONE[1:], hosted=True, langfuse_latency_ms=50),
+    Workload("H1", items=2_000, concurrency=50, runners=EVERYONE[1:], hosted=True, by_default=False),
+    Workload(
+        "H2",
+        items=2_000,
+        concurrency=50,
+        runners=EVERYONE[1:],
+        hosted=True,
+        by_default=False,
+        langfuse_latency_ms=50,
+    ),
 )
 """W5 has a thousand watchers, and H1 and H2 are W1 with a hosted dataset; W1 itself takes the items from the caller."""
