@@ -15,8 +15,9 @@ from evalrpc_server.domain.documents import Document
 from evalrpc_server.domain.experiments import ExperimentRef
 from evalrpc_server.domain.items import Item
 from evalrpc_server.domain.spec.tasks import TaskSpec
-from evalrpc_server.outbound.client import HttpRequest, origin
+from evalrpc_server.outbound.client import HttpRequest
 from evalrpc_server.outbound.failures import CallFailedError, Failure
+from evalrpc_server.outbound.http_failures import origin
 from evalrpc_server.outbound.outbound import Outbound
 from evalrpc_server.outbound.settings import OutboundSettings
 from evalrpc_server.targets.port import TaskCall

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
 
 import httpx
 
 from evalrpc_server.domain.documents import MAX_DOCUMENT_BYTES
-from evalrpc_server.outbound.body import Body, BodyError, BodyStream, TruncatedError, read_body
-from evalrpc_server.outbound.causes import connection_cause
-from evalrpc_server.outbound.failures import CallFailedError, Failure
+from evalrpc_server.outbound.body import BodyError, BodyStream, TruncatedError, read_body
 from evalrpc_server.outbound.http2 import Http2Transport
-from evalrpc_server.outbound.retries import RETRYABLE_STATUSES, parse_retry_after
+from evalrpc_server.outbound.http_failures import (
+    bad_redirect,
+    bad_status,
+    no_answer,
+    origin,
+    too_large,
+    truncated,
+    wrong_coding,
+)
 from evalrpc_server.outbound.secrets import Secrets
 from evalrpc_server.outbound.settings import OutboundSettings
-from evalrpc_server.outbound.transport import AddressRefused, AiohttpTransport
+from evalrpc_server.outbound.transport import AiohttpTransport
 
 Header = tuple[bytes, bytes]
 """A header's name, in lower case, and its value."""
@@ -105,16 +110,18 @@ class HttpClient:
             if status == 303 or (status in {301, 302} and method == "POST"):
                 method, body = ("HEAD" if method == "HEAD" else "GET"), b""
             if not isinstance(body, bytes):
-                raise _redirect(
-                    request.url, f"redirected with {status} a call whose body is sent as a stream", "1"
+                raise bad_redirect(
+                    request.url,
+                    f"redirected with {status} a call whose body is sent as a stream",
+                    redirects=1,
                 )
             if origin(target) != origin(request.url):
                 headers = list(request.headers)
             if not body:
                 headers = [header for header in headers if header[0] != b"content-type"]
             url = target
-        raise _redirect(
-            request.url, f"redirected more than {MAX_REDIRECTS} times; correct its URL", str(MAX_REDIRECTS)
+        raise bad_redirect(
+            request.url, f"redirected more than {MAX_REDIRECTS} times", redirects=MAX_REDIRECTS
         )
 
     async def aclose(self) -> None:
@@ -137,7 +144,7 @@ class HttpClient:
         try:
             response = await transport.handle_async_request(sent)
         except httpx.TransportError as error:
-            self._raise_no_answer(url, error)
+            raise no_answer(url, error, connect_timeout=self._settings.connect_timeout) from None
         try:
             status = response.status_code
             received = {
@@ -149,15 +156,14 @@ class HttpClient:
             if request.any_status or 200 <= status < 300:
                 answer = await read_body(response.stream, received, request.max_response_bytes)
                 if not answer.complete:
-                    raise _too_large(url, answer, request.max_response_bytes)
+                    raise too_large(url, answer.size, request.max_response_bytes)
                 return HttpResponse(status, received, answer.content)
-            raise await self._status_failure(url, status, received, response.stream)
+            excerpt = await self._error_excerpt(received, response.stream)
+            raise bad_status(url, status, received, excerpt)
         except BodyError as error:
-            raise CallFailedError(
-                Failure.INVALID_JSON, f"{error}; correct its Content-Encoding.", endpoint=origin(url)
-            ) from None
+            raise wrong_coding(url, str(error)) from None
         except TruncatedError as error:
-            raise _truncated(url, error.received) from None
+            raise truncated(url, error.received) from None
         finally:
             await response.stream.aclose()  # type: ignore[union-attr]  # an async transport gives an async stream
 
@@ -177,6 +183,14 @@ class HttpClient:
             method, url, headers=headers, stream=httpx.ByteStream(body), extensions=self._extensions
         )
 
+    async def _error_excerpt(self, headers: Mapping[str, str], stream: BodyStream) -> str:
+        """Returns what an answer that is no success begins with; empty where it cannot be read."""
+        try:
+            body = await read_body(stream, headers, _ERROR_BODY_BYTES)
+        except (BodyError, TruncatedError):
+            return ""
+        return self._secrets.excerpt(body.content, limit=EXCERPT_BYTES, complete=body.complete)
+
     def _http2(self) -> httpx.AsyncBaseTransport:
         if self._transport2 is None:
             settings = self._settings  # with a context of its own: HTTP/2 is offered by way of it
@@ -184,68 +198,6 @@ class HttpClient:
                 ssl_context=settings.ssl_context(), check_address=settings.check_address
             )
         return self._transport2
-
-    async def _status_failure(
-        self, url: httpx.URL, status: int, headers: Mapping[str, str], stream: BodyStream
-    ) -> CallFailedError:
-        excerpt = ""
-        try:
-            body = await read_body(stream, headers, _ERROR_BODY_BYTES)
-            excerpt = self._secrets.excerpt(body.content, limit=EXCERPT_BYTES, complete=body.complete)
-        except (BodyError, TruncatedError):
-            pass  # the status alone tells what happened
-        retryable = status in RETRYABLE_STATUSES
-        return CallFailedError(
-            Failure.HTTP_STATUS,
-            f"answered with HTTP status {status}{_advice(status)}.",
-            endpoint=origin(url),
-            retryable=retryable,
-            retry_after=parse_retry_after(headers.get("retry-after")) if retryable else None,
-            status=str(status),
-            body=excerpt,
-        )
-
-    def _raise_no_answer(self, url: httpx.URL, error: httpx.TransportError) -> NoReturn:
-        endpoint = origin(url)
-        if isinstance(error, AddressRefused):
-            raise CallFailedError(
-                Failure.REFUSED,
-                f"must not be called: {error}. The server's outbound policy decides this.",
-                endpoint=endpoint,
-                host=url.host,
-                rule=str(error),
-            ) from None
-        if isinstance(error, httpx.ConnectTimeout):
-            cause = f"no connection within {self._settings.connect_timeout:g} s"
-        elif isinstance(error, httpx.ConnectError):
-            cause = connection_cause(error)
-        elif isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol):
-            cause = "the request cannot be sent as HTTP"
-        elif isinstance(error, httpx.RemoteProtocolError) and "disconnect" not in str(error).lower():
-            raise CallFailedError(
-                Failure.NOT_HTTP,
-                "answered with something that is not HTTP; correct the URL's scheme, host and port.",
-                endpoint=endpoint,
-            ) from None
-        else:
-            raise _truncated(url, 0) from None
-        raise CallFailedError(
-            Failure.UNREACHABLE,
-            f"cannot be reached: {cause}. Check that it runs and that its URL is right.",
-            endpoint=endpoint,
-            retryable=isinstance(error, httpx.TimeoutException | httpx.NetworkError),
-            cause=cause,
-        ) from None
-
-
-def origin(url: httpx.URL) -> str:
-    """Returns scheme, host and port of a URL, all in one way of writing, such as http://127.0.0.1:9000."""
-    host = url.raw_host.decode("ascii")
-    if ":" in host:
-        host = f"[{host}]"
-    default = {"http": 80, "https": 443}.get(url.scheme)
-    port = url.port
-    return f"{url.scheme}://{host}" + (f":{port}" if port is not None and port != default else "")
 
 
 def _merged(headers: Sequence[Header], private: Sequence[Header]) -> list[Header]:
@@ -261,39 +213,5 @@ def _redirect_target(url: httpx.URL, location: str) -> httpx.URL:
         if target.scheme not in {"http", "https"} or not target.host:
             raise httpx.InvalidURL("no http URL")
     except (httpx.InvalidURL, UnicodeError, ValueError):
-        raise _redirect(url, "redirected to something that is no http URL; correct its URL", "1") from None
+        raise bad_redirect(url, "redirected to something that is no http URL", redirects=1) from None
     return target.copy_with(userinfo=b"", fragment=None)
-
-
-def _redirect(url: httpx.URL, message: str, redirects: str) -> CallFailedError:
-    return CallFailedError(Failure.REDIRECT, f"{message}.", endpoint=origin(url), redirects=redirects)
-
-
-def _truncated(url: httpx.URL, received: int) -> CallFailedError:
-    return CallFailedError(
-        Failure.TRUNCATED,
-        "closed the connection before its answer was complete; see its own log.",
-        endpoint=origin(url),
-        retryable=True,
-        received_bytes=str(received),
-    )
-
-
-def _too_large(url: httpx.URL, body: Body, limit: int) -> CallFailedError:
-    return CallFailedError(
-        Failure.TOO_LARGE,
-        f"answered with more than the {limit} bytes allowed; send a smaller answer, or a reference to it.",
-        endpoint=origin(url),
-        limit_bytes=str(limit),
-        size_bytes=str(body.size),
-    )
-
-
-def _advice(status: int) -> str:
-    match status:
-        case 401 | 403:
-            return "; check the credentials in its headers"
-        case 404 | 405:
-            return "; check its URL"
-        case _:
-            return ""

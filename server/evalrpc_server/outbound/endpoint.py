@@ -13,9 +13,9 @@ from evalrpc_server.outbound.client import (
     HttpClient,
     HttpRequest,
     HttpResponse,
-    origin,
 )
 from evalrpc_server.outbound.failures import CallFailedError, Failure
+from evalrpc_server.outbound.http_failures import origin
 from evalrpc_server.outbound.secrets import REFERENCE, SecretError, Secrets
 
 _OUR_HEADERS: tuple[Header, ...] = (
