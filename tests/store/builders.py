@@ -97,10 +97,10 @@ def make_experiment(experiment_id: str = "e1", *, name: str = "capitals", **fiel
 
 
 def make_record(
-    name: str, experiment_id: str = "e1", *, project: str = "main", size: int = 20
+    name: str, experiment_id: str = "e1", *, project: str = "main", kind: str = "score", size: int = 20
 ) -> OutboxRecord:
     payload = '{"v": "' + "p" * size + '"}'
-    return OutboxRecord(id=name, experiment_id=experiment_id, project=project, kind="score", payload=payload)
+    return OutboxRecord(id=name, experiment_id=experiment_id, project=project, kind=kind, payload=payload)
 
 
 def make_evaluator(

@@ -263,10 +263,13 @@ class QueuedRecord:
 class OutboxStore(Protocol):
     """Records on their way to Langfuse. They stay until they are accepted or refused for good."""
 
+    async def add_outbox(self, records: Sequence[OutboxRecord]) -> None:
+        """Stores records that come with no change to an experiment."""
+
     async def read_outbox(
-        self, project: str, *, after: int = 0, limit: int, characters: int = PAGE_CHARACTERS
+        self, project: str, *, kind: str = "", after: int = 0, limit: int, characters: int = PAGE_CHARACTERS
     ) -> Sequence[QueuedRecord]:
-        """Returns queued records of a project behind a position, oldest first."""
+        """Returns queued records of a project behind a position, oldest first; of one kind, or of all."""
 
     async def settle_outbox(
         self, *, accepted: Collection[int] = (), rejected: Mapping[int, str] | None = None

@@ -20,6 +20,7 @@ from evalrpc_server.store.port import (
     ExperimentPage,
     ItemCollection,
     OutboxCounts,
+    OutboxRecord,
     QueuedRecord,
     ResultOrder,
     ResultPage,
@@ -190,11 +191,17 @@ class SqlStore:
 
     # ----------------------------------------------------------------------------------------- outbox
 
+    async def add_outbox(self, records: Sequence[OutboxRecord]) -> None:
+        """Stores records that come with no change to an experiment."""
+        await self._writer.write(outbox.add, records, size=sum(len(record.payload) for record in records))
+
     async def read_outbox(
-        self, project: str, *, after: int = 0, limit: int, characters: int = PAGE_CHARACTERS
+        self, project: str, *, kind: str = "", after: int = 0, limit: int, characters: int = PAGE_CHARACTERS
     ) -> Sequence[QueuedRecord]:
         """Returns queued records of a project behind a position, oldest first."""
-        return await self._readers.read(outbox.read, project, after=after, limit=limit, characters=characters)
+        return await self._readers.read(
+            outbox.read, project, kind=kind, after=after, limit=limit, characters=characters
+        )
 
     async def settle_outbox(
         self, *, accepted: Collection[int] = (), rejected: Mapping[int, str] | None = None

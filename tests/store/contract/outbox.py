@@ -68,3 +68,18 @@ class OutboxContract:
         assert len(await store.read_outbox("main", limit=10, characters=10)) == 1
         assert len(await store.read_outbox("main", limit=10, characters=3500)) == 3
         assert list(await store.read_outbox("none", limit=10)) == []
+
+    async def test_each_kind_is_read_on_its_own(self, store: Store):
+        experiment = await create(store)
+        records = [make_record(f"r{number}", kind="score" if number % 3 else "trace") for number in range(6)]
+        await store.commit(advance(experiment, [experiment], outbox=records))
+        traces = await store.read_outbox("main", kind="trace", limit=10)
+        assert [entry.record.id for entry in traces] == ["r0", "r3"]
+        behind = await store.read_outbox("main", kind="score", after=traces[1].position, limit=10)
+        assert [entry.record.id for entry in behind] == ["r4", "r5"]
+
+    async def test_records_can_come_without_a_change_to_an_experiment(self, store: Store):
+        await store.add_outbox([make_record("a", ""), make_record("b", "")])
+        await store.add_outbox([make_record("a", "")])
+        assert [entry.record.id for entry in await store.read_outbox("main", limit=10)] == ["a", "b"]
+        assert await store.outbox_counts("") == OutboxCounts(queued=2)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from evalrpc_server.store.connection import Connection, insert_rows, placeholders
+from evalrpc_server.store.connection import Connection, Scalar, insert_rows, placeholders
 from evalrpc_server.store.port import OutboxCounts, OutboxRecord, QueuedRecord
 from evalrpc_server.store.tables.paging import fitting
 
@@ -52,21 +52,31 @@ def insert(connection: Connection, records: Sequence[OutboxRecord]) -> None:
         )
 
 
+def add(connection: Connection, batches: Sequence[Sequence[OutboxRecord]]) -> Sequence[None]:
+    """Queues records that come with no change to an experiment."""
+    for records in batches:
+        insert(connection, records)
+    return [None] * len(batches)
+
+
 def read(
-    connection: Connection, project: str, *, after: int, limit: int, characters: int
+    connection: Connection, project: str, *, kind: str, after: int, limit: int, characters: int
 ) -> Sequence[QueuedRecord]:
-    """Returns a page of queued records behind a position."""
+    """Returns a page of queued records behind a position, of one kind or of all."""
     condition = "project = ? AND position > ? AND state = 'queued'"
+    parameters: list[Scalar] = [project, after]
+    if kind:
+        condition, parameters = f"kind = ? AND {condition}", [kind, *parameters]
     with connection.snapshot():
         measured = connection.query(
             f"SELECT position, characters FROM outbox WHERE {condition} ORDER BY position LIMIT ?",
-            (project, after, limit),
+            (*parameters, limit),
         )
         count = fitting(measured, characters)
         rows = connection.query(
             "SELECT position, id, experiment_id, kind, payload FROM outbox"
             f" WHERE {condition} ORDER BY position LIMIT ?",
-            (project, after, count),
+            (*parameters, count),
         )
     return [
         QueuedRecord(
