@@ -32,14 +32,11 @@ def encode(value: object) -> str:
     if isinstance(value, RawJson):
         return str(value)
     try:
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     except TypeError as error:
         raise ValueError(f"is not JSON: {error}") from None
     except (ValueError, RecursionError) as error:
         raise ValueError(f"cannot be written as JSON: {error}") from None
-    if not text.isascii() and _has_lone_surrogate(text):
-        return json.dumps(value, separators=(",", ":"), allow_nan=False)  # escapes them
-    return text
 
 
 def decode(text: str | None) -> Any:
@@ -55,11 +52,3 @@ def text_of(message: json_pb2.Json) -> str | None:
         case "value":
             return encode(MessageToDict(message.value))
     return None
-
-
-def _has_lone_surrogate(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
