@@ -27,6 +27,7 @@ _QUEUED_LINES = 10_000
 _MAX_LINE_CHARACTERS = 64 * 1024
 
 _KEY = r"(?:authorization|password|passwd|secret|token|api[-_]?key)(?:\\*[\"'])?\s*[:=]\s*(?:\\*[\"'])?"
+_SUSPICIOUS = re.compile(r"bearer|basic|authorization|passw|secret|token|api[-_]?key|://|sk-", re.IGNORECASE)
 _SECRETS = tuple(
     (re.compile(pattern, re.IGNORECASE), replacement)
     for pattern, replacement in (
@@ -53,8 +54,9 @@ def bind(**fields: str) -> None:
 
 def redact(text: str) -> str:
     """Returns a text without what looks like an Authorization header, a password in a URL, a key or a token."""
-    for pattern, replacement in _SECRETS:
-        text = pattern.sub(replacement, text)
+    if _SUSPICIOUS.search(text):
+        for pattern, replacement in _SECRETS:
+            text = pattern.sub(replacement, text)
     return text
 
 

@@ -46,6 +46,7 @@ async def broken(_request: web.Request) -> web.Response:
 async def test_a_live_server_says_so():
     async with listening() as session, session.get("/healthz") as answer:
         assert (answer.status, await answer.json()) == (200, {"status": "ok"})
+        assert answer.headers["Server"] == "evalrpc"
 
 
 async def test_a_server_is_ready_when_all_its_parts_are():

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -65,6 +66,13 @@ async def test_a_second_server_on_a_port_is_refused():
 async def test_a_wrong_address_is_refused():
     with pytest.raises(ListenError):
         await RpcServer([], RpcSettings(listen="256.0.0.1:0")).start()
+
+
+async def test_a_unix_socket_is_an_address_too(tmp_path: Path):
+    address = f"unix:{tmp_path / 'rpc.sock'}"
+    async with serving(settings=RpcSettings(listen=address), Unary=echo) as probe:
+        assert probe.address == address
+        assert await probe.call("Unary", "local") == ["local"]
 
 
 async def test_the_port_is_free_again_after_stop():

@@ -56,6 +56,7 @@ class HttpListener:
         self._tls = tls
         app = web.Application(middlewares=[_logged, _failsafe], client_max_size=MAX_BODY_BYTES)
         app.add_routes(routes)
+        app.on_response_prepare.append(_anonymize)
         self._runner = web.AppRunner(
             app,
             access_log=None,
@@ -93,6 +94,11 @@ class HttpListener:
 def json_error(status: int, message: str, **fields: str) -> web.Response:
     """Returns an error as JSON."""
     return web.json_response({"error": {"status": status, "message": message, **fields}}, status=status)
+
+
+async def _anonymize(_request: web.Request, response: web.StreamResponse) -> None:
+    """Replaces the header in which aiohttp tells its own and Python's version."""
+    response.headers["Server"] = "evalrpc"
 
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -9,14 +9,15 @@ cancellation as OK, and on the client they lose the span of a call that is cance
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from urllib.parse import unquote
 
 import grpc
 from opentelemetry import context as otel_context
 from opentelemetry import trace
-from opentelemetry.metrics import MeterProvider
+from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -53,7 +54,8 @@ class RpcTelemetry:
             "Measures the duration of an incoming Remote Procedure Call (RPC).",
             explicit_bucket_boundaries_advisory=_SECONDS,
         )
-        self._open = meter.create_up_down_counter("evalrpc.rpc.open", "{call}", "RPCs that are open.")
+        self._open = Counter[str]()
+        meter.create_observable_gauge("evalrpc.rpc.open", [self._count], "{call}", "RPCs that are open.")
 
     @asynccontextmanager
     async def __call__(self, call: Call) -> AsyncIterator[None]:
@@ -69,7 +71,7 @@ class RpcTelemetry:
         # Not detached: each RPC has a task of its own, and a generator may be closed in yet another one.
         otel_context.attach(trace.set_span_in_context(span, parent))
         begin = time.perf_counter()
-        self._open.add(1, method)
+        self._open[call.method] += 1
         error: BaseException | None = None
         try:
             yield
@@ -78,12 +80,15 @@ class RpcTelemetry:
             raise
         finally:
             code = outcome(call, error)
-            self._open.add(-1, method)
+            self._open[call.method] -= 1
             ended = {**method, "rpc.response.status_code": code.name}
             if code in _SERVER_ERRORS:
                 ended["error.type"] = code.name
             self._duration.record(time.perf_counter() - begin, ended)
             _end(span, code)
+
+    def _count(self, _options: CallbackOptions) -> Iterable[Observation]:
+        return [Observation(count, {"rpc.method": method}) for method, count in list(self._open.items())]
 
 
 def _end(span: Span, code: grpc.StatusCode) -> None:
