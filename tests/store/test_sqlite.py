@@ -75,7 +75,9 @@ async def test_a_database_file_of_version_1_is_brought_up_to_date(tmp_path: Path
     results = [event.body for event in events if isinstance(event.body, ItemResult)]
     assert results == [make_result(items[1]), make_result(items[0], failed=True)]
     assert list(await store.read_items(experiment.items, after=-1, limit=10)) == items
-    assert [entry.record for entry in await store.read_outbox("main", limit=10)] == [make_record("b")]
+    assert [entry.record for entry in await store.read_outbox("main", "score", limit=10)] == [
+        make_record("b")
+    ]
     assert (await store.outbox_counts("e1")).accepted == 1
     evaluator = await store.get_evaluator("accuracy")
     assert evaluator is not None

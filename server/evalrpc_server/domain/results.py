@@ -68,6 +68,23 @@ class TaskOutcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluatorCall:
+    """When an evaluator worked on a result, waiting for its own limit included.
+
+    Attributes:
+        name: the evaluator's, as the spec has it.
+        start: seconds from the task's end.
+        duration: seconds.
+        evaluations: how many it gave.
+    """
+
+    name: str
+    start: float
+    duration: float
+    evaluations: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ItemResult:
     """What came of one trial of one item; a failed item has a result too.
 
@@ -77,6 +94,7 @@ class ItemResult:
         outcome: how the task did.
         evaluations: what the evaluators said; empty when the task failed.
         evaluation_duration: seconds from the task's end to the last evaluation.
+        evaluator_calls: who gave the evaluations and when, in their order; the composite evaluator last.
         trace_id: 32 hex digits; the trace that the task was asked to join.
         trace_url: where the trace can be seen; empty without Langfuse.
     """
@@ -86,6 +104,7 @@ class ItemResult:
     outcome: TaskOutcome
     evaluations: tuple[Evaluation, ...] = ()
     evaluation_duration: float = 0.0
+    evaluator_calls: tuple[EvaluatorCall, ...] = ()
     trace_id: str = ""
     trace_url: str = ""
 

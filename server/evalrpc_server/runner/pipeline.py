@@ -17,7 +17,7 @@ from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.experiments import ExperimentRef
 from evalrpc_server.domain.items import Item
 from evalrpc_server.domain.reasons import Reason
-from evalrpc_server.domain.results import FailedAttempt, ItemResult, TaskOutcome
+from evalrpc_server.domain.results import EvaluatorCall, FailedAttempt, ItemResult, TaskOutcome
 from evalrpc_server.domain.spec.experiment import RetrySpec
 from evalrpc_server.domain.trace import span_id, trace_id
 from evalrpc_server.evaluators.port import Case
@@ -64,13 +64,14 @@ class Pipeline:
         trace = trace_id(self.experiment.id, item.id, trial)
         outcome = await self._run_task(item, trial, trace, slots)
         began = self.clock.monotonic()
-        evaluations = await self._judge(item, trial, trace, outcome)
+        evaluations, calls = await self._judge(item, trial, trace, outcome, began)
         return ItemResult(
             item=item,
             trial=trial,
             outcome=outcome,
             evaluations=evaluations,
             evaluation_duration=self.clock.monotonic() - began if evaluations else 0.0,
+            evaluator_calls=calls,
             trace_id=trace,
         )
 
@@ -125,10 +126,10 @@ class Pipeline:
         )
 
     async def _judge(
-        self, item: Item, trial: int, trace: str, outcome: TaskOutcome
-    ) -> tuple[Evaluation, ...]:
+        self, item: Item, trial: int, trace: str, outcome: TaskOutcome, began: float
+    ) -> tuple[tuple[Evaluation, ...], tuple[EvaluatorCall, ...]]:
         if outcome.output is None or not self.judges:
-            return ()
+            return (), ()
         case = Case(
             experiment=self.experiment,
             item=item,
@@ -141,13 +142,26 @@ class Pipeline:
             span_id=span_id(trace, "evaluation"),
         )
         if len(self.judges) == 1:
-            evaluations = await self.judges[0].judge(case)
+            groups = [await self._ask(self.judges[0], case, began)]
         else:
-            groups = await asyncio.gather(*(judge.judge(case) for judge in self.judges))
-            evaluations = tuple(evaluation for group in groups for evaluation in group)
+            groups = await asyncio.gather(*(self._ask(judge, case, began) for judge in self.judges))
         if self.composite:
-            evaluations += await self.composite.judge(case.with_evaluations(evaluations))
-        return evaluations
+            seen = tuple(evaluation for group, _ in groups for evaluation in group)
+            groups.append(await self._ask(self.composite, case.with_evaluations(seen), began))
+        evaluations = tuple(evaluation for group, _ in groups for evaluation in group)
+        return evaluations, tuple(call for _, call in groups)
+
+    async def _ask(
+        self, judge: Judge, case: Case, began: float
+    ) -> tuple[tuple[Evaluation, ...], EvaluatorCall]:
+        asked = self.clock.monotonic()
+        evaluations = await judge.judge(case)
+        return evaluations, EvaluatorCall(
+            name=judge.name,
+            start=asked - began,
+            duration=self.clock.monotonic() - asked,
+            evaluations=len(evaluations),
+        )
 
 
 def _outcome(attempt: _Attempt, retries: Sequence[FailedAttempt]) -> TaskOutcome:

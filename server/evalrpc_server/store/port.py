@@ -267,9 +267,9 @@ class OutboxStore(Protocol):
         """Stores records that come with no change to an experiment."""
 
     async def read_outbox(
-        self, project: str, *, kind: str = "", after: int = 0, limit: int, characters: int = PAGE_CHARACTERS
+        self, project: str, kind: str, *, after: int = 0, limit: int, characters: int = PAGE_CHARACTERS
     ) -> Sequence[QueuedRecord]:
-        """Returns queued records of a project behind a position, oldest first; of one kind, or of all."""
+        """Returns queued records of one kind of a project behind a position, oldest first."""
 
     async def settle_outbox(
         self, *, accepted: Collection[int] = (), rejected: Mapping[int, str] | None = None

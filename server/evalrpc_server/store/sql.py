@@ -196,11 +196,11 @@ class SqlStore:
         await self._writer.write(outbox.add, records, size=sum(len(record.payload) for record in records))
 
     async def read_outbox(
-        self, project: str, *, kind: str = "", after: int = 0, limit: int, characters: int = PAGE_CHARACTERS
+        self, project: str, kind: str, *, after: int = 0, limit: int, characters: int = PAGE_CHARACTERS
     ) -> Sequence[QueuedRecord]:
-        """Returns queued records of a project behind a position, oldest first."""
+        """Returns queued records of one kind of a project behind a position, oldest first."""
         return await self._readers.read(
-            outbox.read, project, kind=kind, after=after, limit=limit, characters=characters
+            outbox.read, project, kind, after=after, limit=limit, characters=characters
         )
 
     async def settle_outbox(

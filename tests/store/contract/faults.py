@@ -130,7 +130,7 @@ def run_every_statement(connection: Connection) -> None:
     evaluators.list_page(connection, limit=10, cursor="", name="accuracy")
     evaluators.get(connection, "accuracy", None)
     evaluators.get(connection, "accuracy", 1)
-    queued = outbox.read(connection, "main", after=5, limit=10, characters=10**6)
+    queued = outbox.read(connection, "main", "score", after=5, limit=10, characters=10**6)
     outbox.counts(connection, "e1")
 
     connection.begin()

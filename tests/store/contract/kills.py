@@ -36,7 +36,7 @@ async def validate(store: Store, promised: dict[str, int]) -> None:
             (index, 1) for index in range(count)
         }
         assert (await store.outbox_counts(experiment_id)).queued == count
-    queued = await store.read_outbox("main", limit=10**6, characters=10**9)
+    queued = await store.read_outbox("main", "score", limit=10**6, characters=10**9)
     assert (len(queued), len({entry.record.id for entry in queued})) == (total, total)
 
 

@@ -11,10 +11,10 @@ class OutboxContract:
         experiment = await create(store)
         records = [make_record(f"r{number}") for number in range(5)]
         await store.commit(advance(experiment, [experiment], outbox=records))
-        queued = await store.read_outbox("main", limit=10)
+        queued = await store.read_outbox("main", "score", limit=10)
         assert [entry.record for entry in queued] == records
         assert [entry.position for entry in queued] == sorted({entry.position for entry in queued})
-        rest = await store.read_outbox("main", after=queued[1].position, limit=2)
+        rest = await store.read_outbox("main", "score", after=queued[1].position, limit=2)
         assert [entry.record.id for entry in rest] == ["r2", "r3"]
         assert await store.outbox_counts("e1") == OutboxCounts(queued=5)
 
@@ -24,11 +24,11 @@ class OutboxContract:
             experiment, [experiment], outbox=[make_record("a"), make_record("a"), make_record("b")]
         )
         await store.commit(commit)
-        (first, _) = await store.read_outbox("main", limit=10)
+        (first, _) = await store.read_outbox("main", "score", limit=10)
         await store.settle_outbox(accepted=[first.position])
         again = advance(commit.experiment, [experiment], outbox=[make_record("a"), make_record("b")])
         await store.commit(again)
-        assert [entry.record.id for entry in await store.read_outbox("main", limit=10)] == ["b"]
+        assert [entry.record.id for entry in await store.read_outbox("main", "score", limit=10)] == ["b"]
         assert await store.outbox_counts("e1") == OutboxCounts(queued=1, accepted=1)
 
     async def test_projects_and_experiments_do_not_mix(self, store: Store):
@@ -37,8 +37,8 @@ class OutboxContract:
             advance(first, [first], outbox=[make_record("a"), make_record("b", project="other")])
         )
         await store.commit(advance(second, [second], outbox=[make_record("c", "e2")]))
-        assert [entry.record.id for entry in await store.read_outbox("main", limit=10)] == ["a", "c"]
-        assert [entry.record.id for entry in await store.read_outbox("other", limit=10)] == ["b"]
+        assert [entry.record.id for entry in await store.read_outbox("main", "score", limit=10)] == ["a", "c"]
+        assert [entry.record.id for entry in await store.read_outbox("other", "score", limit=10)] == ["b"]
         assert (await store.outbox_counts("e1")).queued == 2
         assert (await store.outbox_counts("e2")).queued == 1
         assert await store.outbox_counts("none") == OutboxCounts()
@@ -47,7 +47,7 @@ class OutboxContract:
         experiment = await create(store)
         records = [make_record(f"r{number}") for number in range(1200)]
         await store.commit(advance(experiment, [experiment], outbox=records))
-        positions = [entry.position for entry in await store.read_outbox("main", limit=2000)]
+        positions = [entry.position for entry in await store.read_outbox("main", "score", limit=2000)]
         await store.settle_outbox(
             accepted=positions[:1100], rejected={positions[1150]: "score is not a number"}
         )
@@ -58,28 +58,28 @@ class OutboxContract:
         assert await store.outbox_counts("e1") == OutboxCounts(
             queued=99, accepted=1100, rejected=1, last_error="score is not a number"
         )
-        left = [entry.position for entry in await store.read_outbox("main", limit=2000)]
+        left = [entry.position for entry in await store.read_outbox("main", "score", limit=2000)]
         assert left == [*positions[1100:1150], *positions[1151:]]
 
     async def test_pages_are_bounded_by_text_and_hold_at_least_one(self, store: Store):
         experiment = await create(store)
         records = [make_record(f"r{number}", size=1000) for number in range(6)]
         await store.commit(advance(experiment, [experiment], outbox=records))
-        assert len(await store.read_outbox("main", limit=10, characters=10)) == 1
-        assert len(await store.read_outbox("main", limit=10, characters=3500)) == 3
-        assert list(await store.read_outbox("none", limit=10)) == []
+        assert len(await store.read_outbox("main", "score", limit=10, characters=10)) == 1
+        assert len(await store.read_outbox("main", "score", limit=10, characters=3500)) == 3
+        assert list(await store.read_outbox("none", "score", limit=10)) == []
 
     async def test_each_kind_is_read_on_its_own(self, store: Store):
         experiment = await create(store)
         records = [make_record(f"r{number}", kind="score" if number % 3 else "trace") for number in range(6)]
         await store.commit(advance(experiment, [experiment], outbox=records))
-        traces = await store.read_outbox("main", kind="trace", limit=10)
+        traces = await store.read_outbox("main", "trace", limit=10)
         assert [entry.record.id for entry in traces] == ["r0", "r3"]
-        behind = await store.read_outbox("main", kind="score", after=traces[1].position, limit=10)
+        behind = await store.read_outbox("main", "score", after=traces[1].position, limit=10)
         assert [entry.record.id for entry in behind] == ["r4", "r5"]
 
     async def test_records_can_come_without_a_change_to_an_experiment(self, store: Store):
         await store.add_outbox([make_record("a", ""), make_record("b", "")])
         await store.add_outbox([make_record("a", "")])
-        assert [entry.record.id for entry in await store.read_outbox("main", limit=10)] == ["a", "b"]
+        assert [entry.record.id for entry in await store.read_outbox("main", "score", limit=10)] == ["a", "b"]
         assert await store.outbox_counts("") == OutboxCounts(queued=2)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from evalrpc_server.store.connection import Connection, Scalar, insert_rows, placeholders
+from evalrpc_server.store.connection import Connection, insert_rows, placeholders
 from evalrpc_server.store.port import OutboxCounts, OutboxRecord, QueuedRecord
 from evalrpc_server.store.tables.paging import fitting
 
@@ -60,23 +60,20 @@ def add(connection: Connection, batches: Sequence[Sequence[OutboxRecord]]) -> Se
 
 
 def read(
-    connection: Connection, project: str, *, kind: str, after: int, limit: int, characters: int
+    connection: Connection, project: str, kind: str, *, after: int, limit: int, characters: int
 ) -> Sequence[QueuedRecord]:
-    """Returns a page of queued records behind a position, of one kind or of all."""
-    condition = "project = ? AND position > ? AND state = 'queued'"
-    parameters: list[Scalar] = [project, after]
-    if kind:
-        condition, parameters = f"kind = ? AND {condition}", [kind, *parameters]
+    """Returns a page of queued records of one kind behind a position."""
+    condition = "project = ? AND kind = ? AND position > ? AND state = 'queued'"
     with connection.snapshot():
         measured = connection.query(
             f"SELECT position, characters FROM outbox WHERE {condition} ORDER BY position LIMIT ?",
-            (*parameters, limit),
+            (project, kind, after, limit),
         )
         count = fitting(measured, characters)
         rows = connection.query(
-            "SELECT position, id, experiment_id, kind, payload FROM outbox"
+            "SELECT position, id, experiment_id, payload FROM outbox"
             f" WHERE {condition} ORDER BY position LIMIT ?",
-            (*parameters, count),
+            (project, kind, after, count),
         )
     return [
         QueuedRecord(
@@ -85,7 +82,7 @@ def read(
                 id=record_id, experiment_id=experiment_id, project=project, kind=kind, payload=payload
             ),
         )
-        for position, record_id, experiment_id, kind, payload in rows
+        for position, record_id, experiment_id, payload in rows
     ]
 
 
