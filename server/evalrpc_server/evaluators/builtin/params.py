@@ -23,8 +23,8 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Whole = Annotated[int, BeforeValidator(_whole)]
-"""A whole number; `3.0` is one, since protobuf's Struct knows only floating-point numbers."""
+AS_WHOLE = BeforeValidator(_whole)
+"""Lets `3.0` be a whole number, since protobuf's Struct knows only floating-point numbers; comes after the limits."""
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 """A number that is neither infinite nor NaN."""
@@ -86,4 +86,5 @@ class TextOptions(Params):
 def own_first(model: type[Params]) -> list[str]:
     """Returns the names of a model's parameters, its own before those that it shares with others."""
     own = [name for name in model.model_fields if name in model.__annotations__]
-    return own + [name for name in model.model_fields if name not in own]
+    names = own + [name for name in model.model_fields if name not in own]
+    return [model.model_fields[name].alias or name for name in names]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.evaluators.builtin.params import Params
 from evalrpc_server.evaluators.builtin.subject import Subject
 from evalrpc_server.evaluators.builtin.verdicts import Verdict
+
+EXTRAS = {"text": "sacrebleu", "sql": "sqlglot"}
+"""Optional dependencies of the distribution, each with the module that it brings."""
 
 
 class Level(StrEnum):
@@ -69,6 +73,11 @@ class Builtin:
     judge: Callable[[Any, Subject], Verdict] | None = None
     fold: Callable[[Any], Fold] | None = None
     extra: str = ""
+
+    @property
+    def installed(self) -> bool:
+        """Whether the optional dependencies that it needs are there."""
+        return not self.extra or importlib.util.find_spec(EXTRAS[self.extra]) is not None
 
     @property
     def reference(self) -> str:

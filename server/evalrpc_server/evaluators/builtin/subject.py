@@ -103,6 +103,16 @@ def read_json(text: str) -> JsonValue:
         raise ValueError("is nested too deep") from None
 
 
+def parsed(value: JsonValue) -> JsonValue:
+    """Returns the JSON that a text holds; any other value, and text that holds none, as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return read_json(value)
+    except ValueError:
+        return value
+
+
 def unfenced(text: str) -> str:
     """Returns what stands in a Markdown code fence, where the text is one; else the text itself."""
     stripped = text.strip()
@@ -122,9 +132,4 @@ def _read(document: Document, name: str) -> JsonValue:
 
 
 def _at(value: JsonValue, path: str) -> JsonValue:
-    if isinstance(value, str):
-        try:
-            value = read_json(value)
-        except ValueError:
-            raise PointerError(path) from None
-    return resolve(value, path)
+    return resolve(parsed(value), path)

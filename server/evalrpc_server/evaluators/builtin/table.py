@@ -2,11 +2,43 @@
 
 from __future__ import annotations
 
-from evalrpc_server.evaluators.builtin import json_documents, measures, numbers, run_level, text
+from evalrpc_server.evaluators.builtin import (
+    composites,
+    json_documents,
+    lists,
+    measures,
+    numbers,
+    refusals,
+    retrieval,
+    run_level,
+    similarity,
+    spread,
+    sql,
+    text,
+    tool_calls,
+    translation,
+    xml_documents,
+)
 from evalrpc_server.evaluators.builtin.registry import registered
 
-FAMILIES = (text, json_documents, numbers, measures, run_level)
-"""The modules whose import registers the builtins."""
+FAMILIES = (
+    text,
+    similarity,
+    translation,
+    refusals,
+    json_documents,
+    numbers,
+    lists,
+    tool_calls,
+    retrieval,
+    sql,
+    xml_documents,
+    measures,
+    composites,
+    run_level,
+    spread,
+)
+"""The modules whose import registers the builtins, in the order of the documentation."""
 
 BUILTINS = dict(sorted(registered.items()))
 """All builtins by name, in alphabetical order."""

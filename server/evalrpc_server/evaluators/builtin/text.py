@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from pydantic import Field
-from rapidfuzz.distance import Levenshtein
 
-from evalrpc_server.domain.documents import JsonValue
 from evalrpc_server.evaluators.builtin.equality import equal
-from evalrpc_server.evaluators.builtin.params import Comparing, Negatable, OfOutput, TextOptions
+from evalrpc_server.evaluators.builtin.params import Comparing, Negatable, OfOutput, TextOptions, Words
 from evalrpc_server.evaluators.builtin.patterns import Pattern, compile_pattern, search
 from evalrpc_server.evaluators.builtin.registry import Gives, item_builtin
-from evalrpc_server.evaluators.builtin.subject import Subject, text_of
+from evalrpc_server.evaluators.builtin.subject import Subject, kind_of, text_of
 from evalrpc_server.evaluators.builtin.unicode import prepare
-from evalrpc_server.evaluators.builtin.verdicts import CannotJudge, Unscored, Verdict
+from evalrpc_server.evaluators.builtin.verdicts import CannotJudge, Scored, Unscored, Verdict
 
-MAX_EDIT_CELLS = 1_000_000_000
-"""The largest product of two lengths for which any edit distance is computed; it takes about 25 ms."""
-
-MAX_EDITS = 1_000
-"""The largest edit distance that is computed between longer texts; 1 MiB each take about 25 ms."""
+MAX_SEARCHED = 1_000_000_000
+"""The largest product of the number of texts to look for and the length of the output; it takes about a second."""
 
 
 class ExactMatchParams(Comparing, Negatable, TextOptions):
@@ -54,8 +49,58 @@ def contains(params: ContainsParams, subject: Subject) -> Verdict:
     A document that is not text is searched, or searched for, as compact JSON. An empty expected_output leaves the item
     unscored, since everything contains it.
     """
-    wanted = _wanted(subject, params, params.value)
+    wanted = prepare(
+        text_of(subject.expected(params.expected_path)) if params.value is None else params.value, params
+    )
+    if not wanted:
+        raise Unscored("the text to look for is empty: everything contains it")
     return wanted in prepare(text_of(subject.output(params.output_path)), params)
+
+
+class ContainsManyParams(Comparing, Negatable, TextOptions):
+    """Parameters of `contains_any` and `contains_all`."""
+
+    values: Words | None = Field(
+        default=None, description="The texts to look for; default: the expected_output, a list of texts."
+    )
+
+
+@item_builtin(ContainsManyParams, gives=Gives.BOOLEAN)
+def contains_any(params: ContainsManyParams, subject: Subject) -> Verdict:
+    """Whether the output contains at least one of several texts."""
+    output, wanted = _many(params, subject)
+    found = [text for text, prepared in wanted if prepared in output]
+    return Scored(bool(found), _listed("contains", found[:1]) if found else "contains none of the texts")
+
+
+@item_builtin(ContainsManyParams, gives=Gives.BOOLEAN)
+def contains_all(params: ContainsManyParams, subject: Subject) -> Verdict:
+    """Whether the output contains every one of several texts; the comment names those that it does not contain."""
+    output, wanted = _many(params, subject)
+    missing = [text for text, prepared in wanted if prepared not in output]
+    return Scored(not missing, _listed("does not contain", missing) if missing else "")
+
+
+class AffixParams(Comparing, Negatable, TextOptions):
+    """Parameters of `starts_with` and `ends_with`."""
+
+    value: str | None = Field(
+        default=None, min_length=1, description="The text; default: the expected_output."
+    )
+
+
+@item_builtin(AffixParams, gives=Gives.BOOLEAN)
+def starts_with(params: AffixParams, subject: Subject) -> Verdict:
+    """Whether the output starts with expected_output, or with the text in `value`."""
+    output, wanted = _affix(params, subject)
+    return output.startswith(wanted)
+
+
+@item_builtin(AffixParams, gives=Gives.BOOLEAN)
+def ends_with(params: AffixParams, subject: Subject) -> Verdict:
+    """Whether the output ends with expected_output, or with the text in `value`."""
+    output, wanted = _affix(params, subject)
+    return output.endswith(wanted)
 
 
 class RegexParams(OfOutput, Negatable):
@@ -81,45 +126,31 @@ def regex(params: RegexParams, subject: Subject) -> Verdict:
     return search(compiled, text_of(subject.output(params.output_path)), full_match=params.full_match)
 
 
-class LevenshteinParams(Comparing, TextOptions):
-    """Parameters of `levenshtein`."""
-
-
-@item_builtin(LevenshteinParams, gives=Gives.SCORE)
-def levenshtein(params: LevenshteinParams, subject: Subject) -> Verdict:
-    """How similar the output is to expected_output: 1 minus the edit distance over the length of the longer text.
-
-    The distance counts inserted, deleted and replaced code points (Levenshtein 1966); two empty texts are similar (1).
-    Documents that are not text are compared as compact JSON. Where the lengths multiply to more than 10^9 (two texts of
-    31,000 characters), only distances up to 1,000 are computed; beyond, the evaluation is an error that says so.
-    """
-    expected = prepare(text_of(subject.expected(params.expected_path)), params)
-    output = prepare(text_of(subject.output(params.output_path)), params)
-    return edit_similarity(output, expected)
-
-
-def edit_similarity(a: str, b: str) -> float:
-    """Returns 1 - distance / length of the longer text, in bounded time.
-
-    Raises:
-        CannotJudge: the texts are long and far from each other.
-    """
-    longer = max(len(a), len(b))
-    if not longer:
-        return 1.0
-    if len(a) * len(b) <= MAX_EDIT_CELLS:
-        return Levenshtein.normalized_similarity(a, b)
-    distance = Levenshtein.distance(a, b, score_cutoff=MAX_EDITS)
-    if distance > MAX_EDITS:
-        raise CannotJudge(
-            f"the texts ({len(a)} and {len(b)} characters) are more than {MAX_EDITS} edits apart; "
-            "texts of this length are compared only up to there"
-        )
-    return 1 - distance / longer
-
-
-def _wanted(subject: Subject, params: ContainsParams, value: JsonValue) -> str:
-    wanted = prepare(text_of(subject.expected(params.expected_path) if value is None else value), params)
+def _affix(params: AffixParams, subject: Subject) -> tuple[str, str]:
+    value = text_of(subject.expected(params.expected_path)) if params.value is None else params.value
+    wanted = prepare(value, params)
     if not wanted:
-        raise Unscored("the text to look for is empty: everything contains it")
-    return wanted
+        raise Unscored("the text to look for is empty: everything has it at both ends")
+    return prepare(text_of(subject.output(params.output_path)), params), wanted
+
+
+def _many(params: ContainsManyParams, subject: Subject) -> tuple[str, list[tuple[str, str]]]:
+    values = params.values
+    if values is None:
+        values = subject.expected(params.expected_path)
+        if not isinstance(values, list) or not values or not all(isinstance(value, str) for value in values):
+            raise Unscored(f"expected_output is {kind_of(values)}, not a list of texts")
+    wanted = [(value, prepare(value, params)) for value in values]
+    if not all(prepared for _, prepared in wanted):
+        raise Unscored("one of the texts to look for is empty: everything contains it")
+    output = prepare(text_of(subject.output(params.output_path)), params)
+    if len(wanted) * len(output) > MAX_SEARCHED:
+        raise CannotJudge(
+            f"{len(wanted)} texts are too many to look for in an output of {len(output)} characters"
+        )
+    return output, wanted
+
+
+def _listed(what: str, texts: list[str]) -> str:
+    shown = ", ".join(f'"{text[:100]}"' for text in texts[:5])
+    return f"{what} {shown}" + (f" and {len(texts) - 5} more" if len(texts) > 5 else "")

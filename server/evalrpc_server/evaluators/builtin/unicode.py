@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import re2
 
+from evalrpc_server.domain.documents import MAX_DOCUMENT_BYTES
 from evalrpc_server.evaluators.builtin.params import TextOptions
 from evalrpc_server.evaluators.builtin.verdicts import CannotJudge
 
@@ -16,6 +17,9 @@ MAX_MARKS = 128
 
 Sorting them takes time quadratic in their number; real text has no more than 30 (UAX #15, Stream-Safe Text Format).
 """
+
+MAX_LENGTH = 2 * MAX_DOCUMENT_BYTES
+"""The longest text after normalisation, in characters: some characters become eighteen in NFKC."""
 
 
 def prepare(text: str, options: TextOptions) -> str:
@@ -45,7 +49,12 @@ def normalize(form: Literal["NFC", "NFKC"], text: str) -> str:
         raise CannotJudge(
             f"the text holds more than {MAX_MARKS} combining marks in a row; set normalize to none to compare it as it is"
         )
-    return unicodedata.normalize(form, text)
+    normal = unicodedata.normalize(form, text)
+    if len(normal) > MAX_LENGTH:
+        raise CannotJudge(
+            f"the text grows to {len(normal)} characters when it is normalised; {MAX_LENGTH} are allowed"
+        )
+    return normal
 
 
 @cache

@@ -26,6 +26,8 @@ def validate_builtin(name: str, params: Mapping[str, Any], level: Level) -> list
     violations = []
     if builtin.level is not level:
         violations.append(Violation("builtin.name", _wrong_level(builtin)))
+    if not builtin.installed:
+        violations.append(Violation("builtin.name", _not_installed(builtin)))
     try:
         builtin.params.model_validate(dict(params))
     except ValidationError as error:
@@ -55,6 +57,12 @@ def _wrong_level(builtin: Builtin) -> str:
     if builtin.level is Level.RUN:
         return f"{builtin.name} judges a whole run: use it under run_evaluators"
     return f"{builtin.name} judges single items: use it under evaluators, and mean or pass_rate of it under run_evaluators"
+
+
+def _not_installed(builtin: Builtin) -> str:
+    return (
+        f"{builtin.name} needs what this server lacks: have it installed as evalrpc-server[{builtin.extra}]"
+    )
 
 
 def _violation(builtin: Builtin, detail: ErrorDetails) -> Violation:
