@@ -67,6 +67,10 @@ generate: $(READY) ## Generate the clients' code from the .proto files
 check-generated: $(READY) ## Fail if the committed generated code is stale
 	PATH="$(abspath $(BIN)):$$PATH" tools/generate --check
 
+.PHONY: docs
+docs: $(READY) ## Write the documentation of the builtins from their catalogue
+	$(BIN)/python -m evalrpc_server.evaluators.documentation > server/docs/evaluators.md
+
 .PHONY: bench
 bench: $(READY) ## Measure against the peers; prints a table and writes a JSON file
 	$(BIN)/python -m tests.benchmark $(ARGS)

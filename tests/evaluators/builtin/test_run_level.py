@@ -132,3 +132,16 @@ def test_a_run_without_results_or_values_is_unscored():
     assert fold("mean", [[result(0, [scored("good")])]], evaluation="accuracy").unscored == (
         "the values are labels, which have no mean"
     )
+
+
+def test_sum_extremes_and_spread():
+    source = random.Random(5)
+    values = [source.uniform(-3, 3) for _ in range(100)]
+    chunks = [[result(i, [scored(v)])] for i, v in enumerate(values)]
+    assert fold("sum", chunks, evaluation="accuracy").value == pytest.approx(sum(values))
+    assert fold("minimum", chunks, evaluation="accuracy").value == min(values)
+    assert fold("maximum", chunks, evaluation="accuracy").value == max(values)
+    assert fold("standard_deviation", chunks, evaluation="accuracy").value == pytest.approx(
+        statistics.stdev(values)
+    )
+    assert fold("standard_deviation", chunks[:1], evaluation="accuracy").unscored

@@ -125,16 +125,37 @@ def test_regex(output, params, verdict):
 
 
 @pytest.mark.parametrize(
-    ("output", "expected", "similarity"),
+    ("name", "output", "expected", "params", "verdict"),
     [
-        ("kitten", "sitting", 1 - 3 / 7),
-        ("", "", 1.0),
-        ("", "abcd", 0.0),
-        ("Москва", "Масква", 1 - 1 / 6),
-        ("北京", "南京", 0.5),
-        ("é", "e\u0301", 1.0),
-        ([1, 2], [1, 3], 1 - 1 / 5),
+        ("contains_any", "red and blue", ["green", "blue"], {}, True),
+        ("contains_any", "red", ["green", "blue"], {}, False),
+        ("contains_any", "RED", "ignored", {"values": ["red"], "ignore_case": True}, True),
+        ("contains_all", "red and blue", ["red", "blue"], {}, True),
+        ("contains_all", "red", ["red", "blue"], {}, False),
+        ("contains_all", "首都是北京", ["北京", "首都"], {}, True),
+        ("contains_all", "red", ["red", "blue"], {"negate": True}, True),
+        ("starts_with", "Paris is it", "Paris", {}, True),
+        ("starts_with", "It is Paris", "Paris", {}, False),
+        ("starts_with", " paris", "x", {"value": "PARIS", "strip": True, "ignore_case": True}, True),
+        ("ends_with", "It is Paris", "Paris", {}, True),
+        ("ends_with", "Это Москва", "МОСКВА", {"ignore_case": True}, True),
+        ("ends_with", "Paris.", "Paris", {}, False),
     ],
 )
-def test_levenshtein(output, expected, similarity):
-    assert value("levenshtein", output, expected) == pytest.approx(similarity, abs=1e-12)
+def test_parts_of_texts(name, output, expected, params, verdict):
+    assert value(name, output, expected, **params) is verdict
+
+
+def test_contains_all_names_what_is_missing():
+    said = say("contains_all", case("red", ["red", "blue", "green"]))
+    assert said.comment == 'does not contain "blue", "green"'
+
+
+@pytest.mark.parametrize("expected", ["text", [], [1], ["", "a"]])
+def test_texts_to_look_for_that_are_none_judge_nothing(expected):
+    assert say("contains_any", case("red", expected)).unscored
+
+
+@pytest.mark.parametrize("name", ["starts_with", "ends_with"])
+def test_an_empty_beginning_or_end_judges_nothing(name):
+    assert "everything has it" in (say(name, case("red", "")).unscored or "")
