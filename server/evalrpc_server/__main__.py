@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Sequence
@@ -55,9 +56,20 @@ async def _serve(settings: Settings, secrets: Secrets) -> int:
         return EXIT_FAILED
     http = f" http={app.http_address}" if app.http_address else ""
     print(f"evalrpc-server ready: grpc={app.grpc_address}{http}", flush=True)
+    _spare_the_collector()
     await stop.wait()
     await app.drain()
     return 0
+
+
+def _spare_the_collector() -> None:
+    """Takes what start-up made, which stays for good, out of the collector's rounds, and makes these rarer.
+
+    Results are freed by reference counts. With the defaults, the collector took a sixth of the CPU of a busy server.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
 
 
 def _flag(location: Sequence[str | int]) -> str:

@@ -58,5 +58,7 @@ class RpcSettings:
                 round(self.keepalive_timeout * 1000),
             ),  # else a frozen peer stays a minute
             ("grpc.keepalive_permit_without_calls", 1),
+            # Calls wait for the event loop to accept them; after 30 s, the default, a burst of watchers loses some.
+            ("grpc.server_max_unrequested_time_in_server", 600),
             ("grpc.http2.min_recv_ping_interval_without_data_ms", round(self.min_ping_interval * 1000)),
         ]

@@ -27,7 +27,7 @@ class Published:
 class Feed:
     """The newest events of one experiment, bounded by number and text. A watcher that falls behind reads the store."""
 
-    def __init__(self, *, last_sequence: int, events: int = 1000, characters: int = 8 * 1024 * 1024) -> None:
+    def __init__(self, *, last_sequence: int, events: int = 4096, characters: int = 8 * 1024 * 1024) -> None:
         self._recent: deque[tuple[Published, int]] = deque()
         self._max_events = events
         self._max_characters = characters
