@@ -22,7 +22,8 @@ from evalrpc_server.rpc.experiments import ExperimentServicer
 from evalrpc_server.rpc.server import RpcServer, Service
 from evalrpc_server.rpc.settings import RpcSettings
 from evalrpc_server.runner.acceptance import Acceptance
-from evalrpc_server.runner.assembly import NoIntegration, SpecAssembly
+from evalrpc_server.runner.assembly import SpecAssembly
+from evalrpc_server.runner.integration import NoIntegration
 from evalrpc_server.runner.manager import Manager
 from evalrpc_server.store.port import Store
 from evalrpc_server.store.registry import open_store

@@ -215,6 +215,12 @@ class _FailingReporter:
     def run_records(self, _experiment: Experiment, _evaluations: Sequence[Evaluation], /):
         raise RuntimeError("a bug")
 
+    async def flush(self, _experiment: Experiment, /):
+        raise RuntimeError("a bug")
+
+    async def status(self, _experiment: Experiment, /):
+        raise RuntimeError("a bug")
+
 
 async def test_a_bug_in_reporting_costs_no_result(tmp_path: Path) -> None:
     async with world(tmp_path, echo) as made:

@@ -8,6 +8,7 @@ from evalrpc_server.domain.experiments import EvaluationSummary, Experiment, Pro
 from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.protobuf.documents import Encoding
 from evalrpc_server.protobuf.evaluations import evaluation_to_message
+from evalrpc_server.protobuf.langfuse import status_to_message
 from evalrpc_server.protobuf.results import result_to_message
 from evalrpc_server.protobuf.spec import spec_to_message
 from evalrpc_server.protobuf.values import error_to_message, timestamp
@@ -54,6 +55,7 @@ def experiment_to_message(experiment: Experiment, encoding: Encoding) -> experim
         end_time=timestamp(experiment.end_time),
         error=error_to_message(experiment.error) if experiment.error else None,
         request_id=experiment.request_id,
+        langfuse=status_to_message(experiment.langfuse) if experiment.langfuse else None,
     )
 
 

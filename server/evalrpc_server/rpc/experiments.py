@@ -91,7 +91,7 @@ class ExperimentServicer(experiment_service_pb2_grpc.ExperimentServiceServicer):
         self, request: experiment_service_pb2.GetExperimentRequest, context: Context
     ) -> experiment_service_pb2.GetExperimentResponse:
         """Returns an experiment."""
-        experiment = await self._manager.get(_required_id(request.id))
+        experiment = await self._manager.describe(_required_id(request.id))
         return experiment_service_pb2.GetExperimentResponse(
             experiment=experiment_to_message(experiment, Encoding.VALUE)
         )
@@ -110,7 +110,8 @@ class ExperimentServicer(experiment_service_pb2_grpc.ExperimentServiceServicer):
         )
         return experiment_service_pb2.ListExperimentsResponse(
             experiments=[
-                experiment_to_message(experiment, Encoding.VALUE) for experiment in page.experiments
+                experiment_to_message(await self._manager.refreshed(experiment), Encoding.VALUE)
+                for experiment in page.experiments
             ],
             next_page_token=page_token(page.next_cursor, *arguments),
         )
@@ -119,7 +120,7 @@ class ExperimentServicer(experiment_service_pb2_grpc.ExperimentServiceServicer):
         self, request: experiment_service_pb2.CancelExperimentRequest, context: Context
     ) -> experiment_service_pb2.CancelExperimentResponse:
         """Asks an experiment to stop."""
-        experiment = await self._manager.cancel(_required_id(request.id))
+        experiment = await self._manager.refreshed(await self._manager.cancel(_required_id(request.id)))
         return experiment_service_pb2.CancelExperimentResponse(
             experiment=experiment_to_message(experiment, Encoding.VALUE)
         )

@@ -15,6 +15,7 @@ from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.domain.spec.evaluators import EvaluatorSpec
 from evalrpc_server.domain.spec.experiment import ExperimentSpec
 from evalrpc_server.evaluators.catalog import Level, validate_builtin
+from evalrpc_server.runner.integration import Integration, NoIntegration
 from evalrpc_server.store.port import EvaluatorStore, ItemStore
 
 _EVALUATORS = "evaluators"
@@ -41,9 +42,10 @@ class _Findings:
 class Acceptance:
     """Turns a well-formed spec into an experiment that can run, or says everything that is wrong with it."""
 
-    def __init__(self, store: AcceptanceStore, clock: Clock) -> None:
+    def __init__(self, store: AcceptanceStore, clock: Clock, integration: Integration | None = None) -> None:
         self._store = store
         self._clock = clock
+        self._integration = integration or NoIntegration()
 
     async def accept(
         self, spec: ExperimentSpec, *, request_id: str = "", path: str = "experiment"
@@ -57,7 +59,8 @@ class Acceptance:
 
         Raises:
             InvalidRequestError: the spec refers to what does not exist, or uses it wrongly.
-            NotFoundError: there is no such upload.
+            NotFoundError: there is no such upload, dataset or Langfuse project.
+            PreconditionError: it needs Langfuse, and the server has none.
         """
         findings = _Findings()
         evaluators = await self._check_list(spec.evaluators, f"{path}.{_EVALUATORS}", Level.ITEM, findings)
@@ -81,21 +84,24 @@ class Acceptance:
         count = await self._item_count(spec)
         now = self._clock.now()
         run_name = spec.run_name or f"{spec.name} - {now.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+        spec = spec.model_copy(
+            update={
+                "run_name": run_name,
+                _EVALUATORS: tuple(evaluators),
+                _COMPOSITE: composite,
+                _RUN_EVALUATORS: tuple(run_evaluators),
+            }
+        )
+        spec, langfuse = await self._integration.accept(spec, path=path)
         return Experiment(
             id=experiment_id,
-            spec=spec.model_copy(
-                update={
-                    "run_name": run_name,
-                    _EVALUATORS: tuple(evaluators),
-                    _COMPOSITE: composite,
-                    _RUN_EVALUATORS: tuple(run_evaluators),
-                }
-            ),
+            spec=spec,
             items=spec.upload or experiment_id,
             progress=Progress(total=_total(spec, count)),
             registered=findings.registered,
             request_id=request_id,
             create_time=now,
+            langfuse=langfuse,
         )
 
     async def check_evaluator(self, spec: EvaluatorSpec, *, path: str) -> None:

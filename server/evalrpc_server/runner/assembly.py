@@ -3,45 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
 
-from evalrpc_server.datasets.port import DataSource
 from evalrpc_server.domain.clock import Clock
 from evalrpc_server.domain.experiments import Experiment
 from evalrpc_server.domain.spec.evaluators import EvaluatorSpec
 from evalrpc_server.evaluators.registry import EvaluatorResources, open_evaluator, open_run_evaluator
 from evalrpc_server.runner.collection import Collection
+from evalrpc_server.runner.integration import Integration
 from evalrpc_server.runner.judging import Judge, RunJudge
 from evalrpc_server.runner.pipeline import Pipeline
-from evalrpc_server.runner.reporting import NoReporter, Reporter
+from evalrpc_server.runner.reporting import Reporter
 from evalrpc_server.runner.run import Parts
 from evalrpc_server.store.port import ItemStore
 from evalrpc_server.targets.registry import TargetResources, open_target
 
 RUN_EVALUATOR_SECONDS = 600.0
 """How long a run evaluator may take unless its spec says otherwise: it reads every result."""
-
-
-class Integration(Protocol):
-    """What an outside system adds to experiments: data that it keeps, and reports that it wants."""
-
-    def source(self, experiment: Experiment) -> DataSource | None:
-        """Returns where an experiment's data is fetched from; None for data that is in the store already."""
-
-    def reporter(self, experiment: Experiment) -> Reporter:
-        """Returns what tells of the experiment elsewhere."""
-
-
-class NoIntegration:
-    """Adds nothing."""
-
-    def source(self, _experiment: Experiment, /) -> DataSource | None:
-        """Returns no source."""
-        return None
-
-    def reporter(self, _experiment: Experiment, /) -> Reporter:
-        """Returns a reporter that reports nothing."""
-        return NoReporter()
 
 
 class SpecAssembly:

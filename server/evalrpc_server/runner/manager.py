@@ -130,6 +130,20 @@ class Manager:
             )
         return experiment
 
+    async def describe(self, experiment_id: str) -> Experiment:
+        """Returns an experiment as it is now, with what became of its records elsewhere.
+
+        Raises:
+            NotFoundError: there is none of that id.
+        """
+        return await self.refreshed(await self.get(experiment_id))
+
+    async def refreshed(self, experiment: Experiment) -> Experiment:
+        """Returns an experiment with what became of its records elsewhere by now."""
+        if experiment.langfuse is None:
+            return experiment
+        return replace(experiment, langfuse=await self._assembly.reporter(experiment).status(experiment))
+
     async def watch(self, experiment_id: str, after: int = 0) -> AsyncGenerator[Published]:
         """Yields the stored events behind a sequence, in order and each once, until the experiment's last one.
 

@@ -9,16 +9,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
+from evalrpc_server import failpoints
 from evalrpc_server.domain.clock import Clock
 from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.events import Event, EventBody, RunEvaluations
 from evalrpc_server.domain.experiments import EvaluationSummary, Experiment, State
+from evalrpc_server.domain.langfuse import LangfuseStatus
 from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.runner.faults import log_fault
 from evalrpc_server.runner.feed import Feed
 from evalrpc_server.runner.reporting import Reporter
-from evalrpc_server.store.port import Commit, ExperimentStore, OutboxRecord, StoreError
+from evalrpc_server.store.port import Commit, ExperimentStore, OutboxRecord, StoreBusyError, StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +35,7 @@ class _Change:
     state: State
     time: datetime
     error: Error | None = None
+    langfuse: LangfuseStatus | None = None
 
 
 T = TypeVar("T")
@@ -82,19 +85,34 @@ class Recorder:
 
     async def change_state(self, state: State, error: Error | None = None) -> None:
         """Stores and publishes a change of state; returns when that is done."""
-        await self._record(_Change(state, self._clock.now(), error))
+        langfuse = await self._delivered()
+        await self._record(_Change(state, self._clock.now(), error, langfuse))
+
+    async def flush(self) -> None:
+        """Waits until what was recorded is delivered elsewhere, as far as the experiment asks for that."""
+        try:
+            await self._reporter.flush(self._experiment)
+        except Exception as error:  # noqa: BLE001  the fault is logged, the experiment ends all the same
+            log_fault(error, f"delivery of experiment {self._experiment.id}")
 
     async def run(self) -> None:
-        """Stores what arrives until cancelled. A store that fails is tried again until it works."""
+        """Stores what arrives until cancelled. A store that fails is tried again until it works.
+
+        Raises:
+            StoreBusyError: another server has taken the store, and this one can never write again.
+        """
         while True:
             await self._arrived.wait()
             batch, self._waiting = self._waiting[:_MAX_BATCH], self._waiting[_MAX_BATCH:]
             if not self._waiting:
                 self._arrived.clear()
             commit = self._build([entry for entry, _ in batch])
+            failpoints.reach("recorder.before_commit")
             await self._store_commit(commit)
+            failpoints.reach("recorder.before_publish")
             self._experiment = commit.experiment
             self._feed.publish(commit.events)
+            failpoints.reach("recorder.after_publish")
             for _, stored in batch:
                 if not stored.done():
                     stored.set_result(None)
@@ -105,11 +123,21 @@ class Recorder:
         self._arrived.set()
         await stored
 
+    async def _delivered(self) -> LangfuseStatus | None:
+        """Returns what became of the records so far; the change of state does not depend on it."""
+        try:
+            return await self._reporter.status(self._experiment)
+        except Exception as error:  # noqa: BLE001  the fault is logged, the state changes all the same
+            log_fault(error, f"delivery of experiment {self._experiment.id}")
+            return self._experiment.langfuse
+
     async def _store_commit(self, commit: Commit) -> None:
         pause = 0.1
         while True:
             try:
                 await self._store.commit(commit)
+            except StoreBusyError:
+                raise
             except StoreError as error:
                 logger.warning(
                     "the store failed; trying again",
@@ -181,4 +209,11 @@ def _with_result(experiment: Experiment, result: ItemResult) -> Experiment:
 def _with_change(experiment: Experiment, change: _Change) -> Experiment:
     started = experiment.start_time or (change.time if change.state is State.RUNNING else None)
     ended = change.time if change.state.final else None
-    return replace(experiment, state=change.state, start_time=started, end_time=ended, error=change.error)
+    return replace(
+        experiment,
+        state=change.state,
+        start_time=started,
+        end_time=ended,
+        error=change.error,
+        langfuse=change.langfuse,
+    )

@@ -138,7 +138,7 @@ class Run:
         if self.experiment.state is State.CANCELLING:
             self.cancel()
         stop = None
-        for stage in (self._prepare, self._run_trials, self._judge_run):
+        for stage in (self._prepare, self._run_trials, self._judge_run, self._recorder.flush):
             stop = stop or await self._until_stopped(stage())
         if stop is None:
             await self._recorder.change_state(State.SUCCEEDED)
