@@ -98,17 +98,19 @@ def finished(found: Sequence[Evaluation], name: str, reference: str) -> tuple[Ev
 
 
 def _finished(evaluation: Evaluation, name: str, reference: str) -> Evaluation:
-    value, error = evaluation.value, evaluation.error
+    value = evaluation.value
     if isinstance(value, float) and not math.isfinite(value):
-        value, error = (
-            None,
-            Error(
-                reason=Reason.EVALUATOR_INVALID_ANSWER,
-                message="The evaluator answered with a number that is not finite.",
-                metadata={"field": "value"},
-            ),
-        )
-    return replace(evaluation, name=evaluation.name or name, evaluator=reference, value=value, error=error)
+        return Evaluation(name=evaluation.name or name, evaluator=reference, error=_NOT_FINITE)
+    if evaluation.name and evaluation.evaluator == reference:
+        return evaluation
+    return replace(evaluation, name=evaluation.name or name, evaluator=reference)
+
+
+_NOT_FINITE = Error(
+    reason=Reason.EVALUATOR_INVALID_ANSWER,
+    message="The evaluator answered with a number that is not finite.",
+    metadata={"field": "value"},
+)
 
 
 def _timeout(seconds: float) -> Error:

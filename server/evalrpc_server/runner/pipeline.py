@@ -141,10 +141,13 @@ class Pipeline:
             trace_id=trace,
             span_id=span_id(trace, "evaluation"),
         )
-        if len(self.judges) == 1:
-            groups = [await self._ask(self.judges[0], case, began)]
-        else:
-            groups = await asyncio.gather(*(self._ask(judge, case, began) for judge in self.judges))
+        first, *others = self.judges
+        tasks = [asyncio.create_task(self._ask(judge, case, began)) for judge in others]
+        try:
+            groups = [await self._ask(first, case, began), *[await task for task in tasks]]
+        finally:
+            for task in tasks:
+                task.cancel()
         if self.composite:
             seen = tuple(evaluation for group, _ in groups for evaluation in group)
             groups.append(await self._ask(self.composite, case.with_evaluations(seen), began))
