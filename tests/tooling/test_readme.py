@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from evalrpc_server.config import Settings
 from tests.processes import ROOT, running
 
 README = (ROOT / "README.md").read_text()
@@ -85,6 +86,16 @@ def test_the_line_that_the_demo_ends_with_works_as_printed(addresses):
     (line,) = (line for line in printed.splitlines() if line.lstrip().startswith("grpcurl"))
     results = [event["itemResult"] for event in run_grpcurl(line, addresses) if "itemResult" in event]
     assert [result["evaluations"][0]["boolean"] for result in results] == [True]
+
+
+def test_every_setting_has_its_row_in_the_table():
+    shown = re.findall(r"^\| `--([a-z-]+)` \| `(\w+)` \| `?(.*?)`? \| (.*) \|$", README, re.MULTILINE)
+    expected = []
+    for name, field in Settings.model_fields.items():
+        default = field.get_default()
+        text = str(default).lower() if isinstance(default, bool) else str(default or "")
+        expected.append((name.replace("_", "-"), f"EVALRPC_{name.upper()}", text, field.description))
+    assert shown == expected
 
 
 def test_the_commands_that_the_readme_names_exist():
