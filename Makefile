@@ -71,11 +71,6 @@ check-generated: $(READY) ## Fail if the committed generated code is stale
 docs: $(READY) ## Write the documentation of the builtins from their catalogue
 	$(BIN)/python -m evalrpc_server.evaluators.documentation > server/docs/evaluators.md
 
-.PHONY: docs
-docs: $(READY) ## Write the page of the built-in evaluators from their catalogue
-	$(BIN)/python -m evalrpc_server.evaluators.documentation > server/docs/evaluators.md.new
-	mv server/docs/evaluators.md.new server/docs/evaluators.md
-
 .PHONY: bench
 bench: $(READY) ## Measure against the peers; prints a table and writes a JSON file
 	$(BIN)/python -m tests.benchmark $(ARGS)

@@ -11,9 +11,11 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 
 
 def make(*arguments: str) -> str:
-    return subprocess.run(
+    done = subprocess.run(
         ["make", "--no-print-directory", *arguments], cwd=ROOT, check=True, capture_output=True, text=True
-    ).stdout
+    )
+    assert done.stderr == ""
+    return done.stdout
 
 
 def test_help_lists_every_target_with_one_line():
