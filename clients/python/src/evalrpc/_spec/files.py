@@ -12,6 +12,7 @@ import yaml
 from evalrpc._documents import encode
 from evalrpc._errors import Violation, invalid
 from evalrpc._spec.parsing import parsed
+from evalrpc._spec.yaml_json import parse_yaml
 from evalrpc.v1 import experiment_spec_pb2
 
 _DOCUMENTS = ("input", "expected_output", "expectedOutput", "metadata")
@@ -49,7 +50,7 @@ def read_mapping(path: Path) -> Mapping[str, Any]:
     """
     text = path.read_text("utf-8")
     try:
-        content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+        content = json.loads(text) if path.suffix == ".json" else parse_yaml(text)
     except (ValueError, yaml.YAMLError) as error:
         raise invalid([Violation(str(path), f"cannot be read: {error}")]) from None
     if not isinstance(content, Mapping):

@@ -20,6 +20,8 @@ _UNKNOWN_FIELD = re.compile(
     r'has no field named "(?P<name>[^"]*)" at "(?P<place>[^"]*)"\.\s*Available Fields[^:]*: "\[(?P<known>.*)\]"'
 )
 
+_CAPITAL = re.compile("[A-Z]")
+
 Seconds = float | timedelta
 
 
@@ -75,7 +77,8 @@ def _violation(path: str, problem: str) -> Violation:
         return Violation(path, problem)
     inner = match["place"].partition(".")[2]
     where = ".".join(part for part in (path, inner, match["name"]) if part)
-    return Violation(where, f"is unknown; the fields are {match['known'].replace(chr(39), '')}")
+    known = _CAPITAL.sub(lambda letter: f"_{letter[0].lower()}", match["known"].replace("'", ""))
+    return Violation(where, f"is unknown; the fields are {known}")
 
 
 def _kind(value: object) -> str:
