@@ -47,6 +47,7 @@ _REFUSALS = (
 
 def _compile() -> re2._Regexp:
     options = re2.Options()
+    options.log_errors = False
     options.case_sensitive = False
     options.never_capture = True
     options.dot_nl = True
