@@ -7,7 +7,6 @@ import gc
 import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import uvloop
 from pydantic import ValidationError
@@ -19,6 +18,8 @@ from evalrpc_server.health import check_health
 from evalrpc_server.logs import LogFormat, Logs
 from evalrpc_server.outbound.secrets import Secrets
 from evalrpc_server.store.port import StoreError
+from evalrpc_server.telemetry.providers import TelemetryError
+from evalrpc_server.tokens import TokensError, make_token
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -27,11 +28,15 @@ EXIT_USAGE = 2
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code: 0 for success, 1 for failure, 2 for bad usage."""
     arguments = parse(argv)
+    if arguments.command == "token":
+        print(_token(arguments.name))
+        return 0
     try:
         settings = settings_from(arguments)
     except ValidationError as error:
         for problem in error.errors():
-            _complain(f"{_flag(problem['loc'])}: {problem['msg'].removeprefix('Value error, ')}")
+            place = f"{_flag(problem['loc'])}: " if problem["loc"] else ""
+            _complain(f"{place}{problem['msg'].removeprefix('Value error, ')}")
         return EXIT_USAGE
     if arguments.command == "health":
         serving, answer = check_health(arguments.address or settings.listen)
@@ -51,7 +56,7 @@ async def _serve(settings: Settings, secrets: Secrets) -> int:
     app = App(settings, secrets)
     try:
         await app.start()
-    except (StoreError, ListenError, OSError) as error:
+    except (StoreError, ListenError, TelemetryError, TokensError, OSError) as error:
         _complain(str(error))
         return EXIT_FAILED
     http = f" http={app.http_address}" if app.http_address else ""
@@ -72,13 +77,18 @@ def _spare_the_collector() -> None:
     gc.set_threshold(20_000, 50, 100)
 
 
+def _token(name: str) -> str:
+    token, digest = make_token()
+    return f"token for the caller: {token}\nentry for the file of tokens:\n  - name: {name}\n    sha256: {digest}"
+
+
 def _flag(location: Sequence[str | int]) -> str:
     name = str(location[0])
     return f"--{name.replace('_', '-')} (EVALRPC_{name.upper()})"
 
 
 def _complain(sentence: str) -> None:
-    print(f"{Path(sys.argv[0]).name}: {sentence}", file=sys.stderr)
+    print(f"evalrpc-server: {sentence}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -13,14 +13,18 @@ from evalrpc_server.config import Settings
 from evalrpc_server.domain.clock import SystemClock
 from evalrpc_server.evaluators.pools import open_batcher
 from evalrpc_server.evaluators.registry import EvaluatorResources
+from evalrpc_server.http.listener import HttpListener
+from evalrpc_server.http.status import status_routes
 from evalrpc_server.outbound.outbound import Outbound
 from evalrpc_server.outbound.secrets import Secrets
 from evalrpc_server.outbound.settings import OutboundSettings
+from evalrpc_server.rpc.auth import TokenAuthentication, check_exposure
 from evalrpc_server.rpc.datasets import DatasetServicer
 from evalrpc_server.rpc.evaluators import EvaluatorServicer
 from evalrpc_server.rpc.experiments import ExperimentServicer
+from evalrpc_server.rpc.interceptors.telemetry import RpcTelemetry
 from evalrpc_server.rpc.server import RpcServer, Service
-from evalrpc_server.rpc.settings import RpcSettings
+from evalrpc_server.rpc.settings import RpcSettings, TlsFiles
 from evalrpc_server.runner.acceptance import Acceptance
 from evalrpc_server.runner.assembly import SpecAssembly
 from evalrpc_server.runner.integration import NoIntegration
@@ -28,6 +32,11 @@ from evalrpc_server.runner.manager import Manager
 from evalrpc_server.store.port import Store
 from evalrpc_server.store.registry import open_store
 from evalrpc_server.targets.registry import TargetResources
+from evalrpc_server.telemetry.experiments import ExperimentMetrics
+from evalrpc_server.telemetry.lag import measured_lag
+from evalrpc_server.telemetry.providers import Telemetry
+from evalrpc_server.telemetry.store import MeasuredExperiments
+from evalrpc_server.tokens import Tokens
 
 _STOP_SECONDS = 5.0
 
@@ -41,6 +50,7 @@ class App:
         self._closing = AsyncExitStack()
         self._manager: Manager | None = None
         self._rpc: RpcServer | None = None
+        self._serving = False
         self.grpc_address = ""
         self.http_address = ""
 
@@ -49,7 +59,9 @@ class App:
 
         Raises:
             StoreError: the store cannot be opened.
-            ListenError: an address cannot be listened on.
+            ListenError: an address cannot be listened on, or must not be without authentication.
+            TelemetryError: an OTEL_* variable cannot be followed.
+            TokensError: the file of tokens cannot be used.
             OSError: a certificate cannot be read.
         """
         try:
@@ -60,6 +72,12 @@ class App:
 
     async def _start(self) -> None:
         settings, clock = self._settings, SystemClock()
+        guards = [TokenAuthentication(Tokens(settings.tokens))] if settings.tokens else []
+        rpc_settings = _rpc_settings(settings)
+        check_exposure(rpc_settings, tokens=bool(guards), insecure=settings.insecure)
+        telemetry = Telemetry()
+        self._closing.push_async_callback(telemetry.aclose)
+        await self._closing.enter_async_context(measured_lag(telemetry.meter_provider))
         store = open_store(settings.store or settings.data_dir)
         await store.open()
         self._closing.push_async_callback(store.close)
@@ -74,10 +92,25 @@ class App:
             evaluators=EvaluatorResources(outbound=outbound, batcher=batcher),
             integration=NoIntegration(),
         )
-        self._manager = Manager(store, assembly, clock, max_running=settings.max_running_experiments)
-        self._rpc = RpcServer(self._services(store, self._manager, clock), _rpc_settings(settings))
+        measured = MeasuredExperiments(store, ExperimentMetrics(telemetry.meter_provider))
+        self._manager = Manager(measured, assembly, clock, max_running=settings.max_running_experiments)
+        self._rpc = RpcServer(
+            self._services(store, self._manager, clock),
+            rpc_settings,
+            telemetry=RpcTelemetry(telemetry.tracer_provider, telemetry.meter_provider),
+            guards=guards,
+        )
+        if settings.http_listen:
+            await self._listen_http(settings.http_listen, telemetry)
         await self._manager.recover()
         self.grpc_address = await self._rpc.start()
+        self._serving = True
+
+    async def _listen_http(self, address: str, telemetry: Telemetry) -> None:
+        probes = {"serving": lambda: self._serving}
+        listener = HttpListener(address, status_routes(probes, telemetry.prometheus))
+        self.http_address = await listener.start()
+        self._closing.push_async_callback(listener.aclose)
 
     def _services(self, store: Store, manager: Manager, clock: SystemClock) -> list[Service]:
         acceptance = Acceptance(store, clock)
@@ -98,6 +131,7 @@ class App:
 
     async def drain(self) -> None:
         """Refuses what is new, lets items in flight finish within the grace period, and closes everything."""
+        self._serving = False
         if self._rpc and self._manager:
             await self._rpc.drain()
             await self._manager.drain(self._settings.drain_grace)
@@ -106,8 +140,15 @@ class App:
 
 
 def _rpc_settings(settings: Settings) -> RpcSettings:
+    tls = None
+    if settings.tls_certificate and settings.tls_key:
+        tls = TlsFiles(
+            certificate=settings.tls_certificate,
+            key=settings.tls_key,
+            client_authorities=settings.tls_client_authorities,
+        )
     return RpcSettings(
-        listen=settings.listen, reflection=settings.reflection, max_open_rpcs=settings.max_rpcs
+        listen=settings.listen, tls=tls, reflection=settings.reflection, max_open_rpcs=settings.max_rpcs
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from evalrpc_server import __version__
@@ -25,6 +25,20 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path("data"), description="where the embedded store lives")
     store: str = Field(
         "", description="postgresql:// URL of the store; default: SQLite in the data directory"
+    )
+    tls_certificate: Path | None = Field(
+        None, description="PEM file of the server's certificate and its chain"
+    )
+    tls_key: Path | None = Field(None, description="PEM file with its key")
+    tls_client_authorities: Path | None = Field(
+        None, description="PEM file of authorities; callers must show a certificate of one of them"
+    )
+    tokens: Path | None = Field(
+        None, description="YAML file with the hashes of bearer tokens; callers must send one"
+    )
+    insecure: bool = Field(
+        default=False,
+        description="listen on other than loopback addresses without tokens or client certificates",
     )
     drain_grace: float = Field(
         20.0, ge=0, description="seconds that items in flight get to finish on SIGTERM"
@@ -54,6 +68,14 @@ class Settings(BaseSettings):
     )
     client_key: Path | None = Field(None, description="PEM file with its key")
 
+    @model_validator(mode="after")
+    def _check_tls(self) -> Settings:
+        if bool(self.tls_certificate) != bool(self.tls_key):
+            raise ValueError("--tls-certificate and --tls-key go together; one of them is missing")
+        if self.tls_client_authorities and not self.tls_certificate:
+            raise ValueError("--tls-client-authorities needs --tls-certificate and --tls-key")
+        return self
+
     @field_validator("listen", "http_listen")
     @classmethod
     def _check_address(cls, value: str) -> str:
@@ -76,6 +98,8 @@ def parser() -> argparse.ArgumentParser:
         "health", help="ask a running server for its health; exit code 0 when it serves"
     )
     health.add_argument("--address", default=None, help="host:port; default: the address of serve")
+    token = commands.add_parser("token", help="make a bearer token for a caller")
+    token.add_argument("name", help="of the caller; appears in logs")
     return root
 
 
@@ -87,6 +111,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
             f"--{name.replace('_', '-')}",
             dest=name,
             default=argparse.SUPPRESS,
+            **({"nargs": "?", "const": "true"} if field.annotation is bool else {}),
             metavar=name.rpartition("_")[2].upper(),
             help=f"{field.description} [{variable}; default: {field.get_default()}]".replace("%", "%%"),
         )

@@ -120,5 +120,6 @@ def check_exposure(settings: RpcSettings, *, tokens: bool, insecure: bool) -> No
     if not (is_local(settings.listen) or tokens or certificates or insecure):
         raise ListenError(
             f"{settings.listen} is reachable from other machines, and anybody could start experiments there: "
-            "configure bearer tokens or client certificates, listen on 127.0.0.1, or allow it explicitly"
+            "ask for bearer tokens (--tokens) or client certificates (--tls-client-authorities), listen on 127.0.0.1, "
+            "or allow it with --insecure"
         )
