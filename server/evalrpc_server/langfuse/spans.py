@@ -1,0 +1,332 @@
+"""Traces: what one trial of one item becomes as OpenTelemetry spans.
+
+The tree and the names are those of Langfuse's own SDKs, for its Experiments view reads them:
+
+    experiment-item-run            the whole trial, from the first attempt to the last evaluation
+      experiment-item-task         the last attempt of the task; the item's root observation, parent of the application's spans
+      experiment-item-evaluation   all evaluators
+        <evaluator>                one each, of the type EVALUATOR
+
+Every span carries what identifies the experiment and the item, because Langfuse asks any one of them. The same result always
+gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from evalrpc_server.domain.documents import JsonValue
+from evalrpc_server.domain.errors import Error
+from evalrpc_server.domain.evaluations import Evaluation
+from evalrpc_server.domain.experiments import Experiment
+from evalrpc_server.domain.results import EvaluatorCall, ItemResult, TaskOutcome, Usage
+from evalrpc_server.domain.trace import span_id
+from evalrpc_server.langfuse import otlp
+from evalrpc_server.langfuse.documents import evaluation_fields, members, nanoseconds, shown, to_json
+from evalrpc_server.langfuse.identity import run_name
+
+EVALUATOR_INPUT_CHARACTERS = 64 * 1024
+"""What an evaluator saw is repeated on its span up to this size; larger, it stands on the task's span only."""
+
+_EXPERIMENT = "langfuse.experiment."
+_OBSERVATION = "langfuse.observation."
+_ITEM_ID = otlp.key(f"{_EXPERIMENT}item.id")
+_ITEM_METADATA = otlp.key(f"{_EXPERIMENT}item.metadata")
+_EXPECTED_OUTPUT = otlp.key(f"{_EXPERIMENT}item.expected_output")
+_ROOT_OBSERVATION = otlp.key(f"{_EXPERIMENT}item.root_observation_id")
+_INPUT = otlp.key(f"{_OBSERVATION}input")
+_OUTPUT = otlp.key(f"{_OBSERVATION}output")
+_METADATA = otlp.key(f"{_OBSERVATION}metadata")
+_STATUS_MESSAGE = otlp.key(f"{_OBSERVATION}status_message")
+_MODEL = otlp.key(f"{_OBSERVATION}model.name")
+_USAGE = otlp.key(f"{_OBSERVATION}usage_details")
+_COST = otlp.key(f"{_OBSERVATION}cost_details")
+_TYPE_SPAN = otlp.attribute(f"{_OBSERVATION}type", "span")
+_TYPE_GENERATION = otlp.attribute(f"{_OBSERVATION}type", "generation")
+_TYPE_EVALUATOR = otlp.attribute(f"{_OBSERVATION}type", "evaluator")
+_LEVEL_ERROR = otlp.attribute(f"{_OBSERVATION}level", "ERROR")
+_APP_ROOT = otlp.attribute("langfuse.internal.is_app_root", value=True)
+
+
+class TraceEncoder:
+    """Encodes the traces of one experiment's trials of one number.
+
+    Args:
+        experiment: whose results are encoded.
+        trial: the number of the trials.
+        experiment_id: in Langfuse.
+        environment: of the traces.
+    """
+
+    def __init__(self, experiment: Experiment, *, trial: int, experiment_id: str, environment: str) -> None:
+        spec = experiment.spec
+        dataset = spec.langfuse_dataset
+        dataset_id = experiment.langfuse.dataset_id if experiment.langfuse else ""
+        name = run_name(spec.run_name, trial)
+        self._run_metadata: dict[str, JsonValue] = dict(spec.metadata)
+        if spec.repetitions > 1:
+            self._run_metadata |= {"trial": trial, "repetitions": spec.repetitions}
+        self._names: dict[str, JsonValue] = {
+            "experiment_name": spec.name,
+            "experiment_run_name": name,
+        } | ({"dataset_id": dataset_id} if dataset_id else {})
+        self._metadata = otlp.text(_METADATA, to_json(self._run_metadata | self._names))
+        self._version = (
+            otlp.attribute(f"{_EXPERIMENT}item.version", dataset.version)
+            if dataset and dataset.version
+            else b""
+        )
+        self._evaluators = len(spec.evaluators)
+        self._common = b"".join(
+            self._common_attributes(experiment, name, experiment_id, dataset_id, environment)
+        )
+
+    def _common_attributes(
+        self, experiment: Experiment, name: str, experiment_id: str, dataset_id: str, environment: str
+    ) -> Iterator[bytes]:
+        spec = experiment.spec
+        labels = spec.trace
+        yield otlp.attribute("langfuse.environment", environment)
+        yield otlp.attribute(f"{_EXPERIMENT}id", experiment_id)
+        yield otlp.attribute(f"{_EXPERIMENT}name", name)
+        if spec.description:
+            yield otlp.attribute(f"{_EXPERIMENT}description", spec.description)
+        if self._run_metadata:
+            yield otlp.attribute(f"{_EXPERIMENT}metadata", to_json(self._run_metadata))
+        if dataset_id:
+            yield otlp.attribute(f"{_EXPERIMENT}dataset.id", dataset_id)
+        yield otlp.attribute("langfuse.trace.name", labels.name or spec.name)
+        if labels.tags:
+            yield otlp.attribute("langfuse.trace.tags", labels.tags)
+        if labels.session_id:
+            yield otlp.attribute("session.id", labels.session_id)
+        if labels.user_id:
+            yield otlp.attribute("user.id", labels.user_id)
+
+    def encode(self, result: ItemResult) -> list[bytes]:
+        """Returns the spans of a result's trace, each encoded as an entry of `ScopeSpans`."""
+        return _Trace(self, result).spans()
+
+    def item_attributes(self, result: ItemResult, root_observation: str) -> bytes:
+        """Returns the attributes of every span of a result's trace."""
+        item = result.item
+        parts = [
+            self._common,
+            otlp.text(_ITEM_ID, item.dataset_item_id or item.id),
+            otlp.text(_ROOT_OBSERVATION, root_observation),
+        ]
+        if item.metadata is not None and item.metadata.lstrip().startswith("{"):
+            parts.append(otlp.text(_ITEM_METADATA, item.metadata))
+        return b"".join(parts)
+
+    def subject_attributes(self, result: ItemResult) -> list[bytes]:
+        """Returns what the run's and the task's span have in common: what went in, what came out, what was expected."""
+        item, outcome = result.item, result.outcome
+        parts = [self._version, otlp.text(_INPUT, shown(item.input)), self._item_metadata(result)]
+        if item.expected_output is not None:
+            parts.append(otlp.text(_EXPECTED_OUTPUT, shown(item.expected_output)))
+        if outcome.output is not None:
+            parts.append(otlp.text(_OUTPUT, shown(outcome.output)))
+        elif outcome.error is not None:
+            parts += _failed(f"Error: {outcome.error.message}", outcome.error.message)
+        return parts
+
+    def _item_metadata(self, result: ItemResult) -> bytes:
+        item = result.item
+        if item.metadata is None and not item.dataset_item_id:
+            return self._metadata
+        names = self._names | ({"dataset_item_id": item.dataset_item_id} if item.dataset_item_id else {})
+        return otlp.text(_METADATA, to_json(members(item.metadata) | self._run_metadata | names))
+
+    def place_of(self, number: int) -> dict[str, JsonValue]:
+        """Returns the metadata that tell the part in the experiment of its evaluator of that number, from 0."""
+        if number < self._evaluators:
+            return {"evaluator_kind": "item", "evaluator_index": number}
+        return {"evaluator_kind": "composite"}
+
+
+class _Trace:
+    """One trace while it is being encoded."""
+
+    def __init__(self, encoder: TraceEncoder, result: ItemResult) -> None:
+        outcome = result.outcome
+        self._encoder = encoder
+        self._result = result
+        self._id = bytes.fromhex(result.trace_id)
+        task = span_id(result.trace_id, "task")
+        self._task = bytes.fromhex(task)
+        self._run = bytes.fromhex(span_id(result.trace_id, "run"))
+        self._evaluation = bytes.fromhex(span_id(result.trace_id, "evaluation"))
+        self._common = encoder.item_attributes(result, task)
+        self._began = nanoseconds(outcome.start_time)
+        self._task_end = self._began + _duration(outcome.task_duration)
+        self._end = self._task_end + _duration(result.evaluation_duration)
+
+    def spans(self) -> list[bytes]:
+        outcome = self._result.outcome
+        subject = self._encoder.subject_attributes(self._result)
+        found = [self._run_span(outcome, subject), self._task_span(outcome, subject)]
+        if self._result.evaluator_calls:
+            found.append(self._evaluation_span())
+            found += self._evaluator_spans()
+        return found
+
+    def _span(
+        self,
+        own_id: bytes,
+        parent: bytes,
+        name: str,
+        start: int,
+        end: int,
+        parts: Sequence[bytes],
+        error: str | None = None,
+    ) -> bytes:
+        return otlp.span(
+            trace_id=self._id,
+            span_id=own_id,
+            parent_id=parent,
+            name=name,
+            start=start,
+            end=end,
+            parts=(self._common, *parts),
+            error=error,
+        )
+
+    def _run_span(self, outcome: TaskOutcome, subject: Sequence[bytes]) -> bytes:
+        parts = [_TYPE_SPAN, _APP_ROOT, *subject]
+        began = self._began
+        for number, attempt in enumerate(outcome.retries, 1):
+            start = nanoseconds(attempt.start_time)
+            began = min(began, start)
+            parts.append(
+                otlp.event(
+                    "retry",
+                    start + _duration(attempt.duration),
+                    {
+                        "attempt": number,
+                        "duration_seconds": attempt.duration,
+                        "exception.type": attempt.error.reason,
+                        "exception.message": attempt.error.message,
+                    },
+                )
+            )
+        parts += self._exception(outcome.error)
+        return self._span(
+            self._run, b"", "experiment-item-run", began, self._end, parts, _status(outcome.error)
+        )
+
+    def _task_span(self, outcome: TaskOutcome, subject: Sequence[bytes]) -> bytes:
+        usage = outcome.usage
+        parts = [*subject, *(_generation(usage) if usage else (_TYPE_SPAN,)), *self._exception(outcome.error)]
+        if outcome.contexts:
+            contexts = [{"text": one.text, "id": one.id, "source": one.source} for one in outcome.contexts]
+            parts.append(otlp.attribute(f"{_OBSERVATION}metadata.contexts", to_json(contexts)))
+        if outcome.metadata is not None:
+            parts.append(otlp.attribute(f"{_OBSERVATION}metadata.output_metadata", outcome.metadata))
+        error = _status(outcome.error)
+        return self._span(
+            self._task, self._run, "experiment-item-task", self._began, self._task_end, parts, error
+        )
+
+    def _exception(self, error: Error | None) -> Sequence[bytes]:
+        if error is None:
+            return ()
+        told = {"exception.type": error.reason, "exception.message": error.message}
+        return (otlp.event("exception", self._task_end, told),)
+
+    def _evaluation_span(self) -> bytes:
+        result = self._result
+        summary = {
+            "evaluator_count": len(result.evaluator_calls),
+            "evaluation_count": sum(evaluation.error is None for evaluation in result.evaluations),
+            "failed_evaluator_count": sum(
+                any(evaluation.error is not None for evaluation in group) for _, group in self._calls()
+            ),
+            "skipped_evaluator_count": sum(
+                not any(evaluation.value is not None or evaluation.error for evaluation in group)
+                for _, group in self._calls()
+            ),
+        }
+        parts = [_TYPE_SPAN, otlp.text(_OUTPUT, to_json(summary))]
+        return self._span(
+            self._evaluation, self._run, "experiment-item-evaluation", self._task_end, self._end, parts
+        )
+
+    def _calls(self) -> Iterator[tuple[EvaluatorCall, Sequence[Evaluation]]]:
+        first = 0
+        for call in self._result.evaluator_calls:
+            yield call, self._result.evaluations[first : first + call.evaluations]
+            first += call.evaluations
+
+    def _evaluator_spans(self) -> Iterator[bytes]:
+        seen, size = self._evaluator_input()
+        for number, (call, group) in enumerate(self._calls()):
+            place = self._encoder.place_of(number)
+            parts = [_TYPE_EVALUATOR]
+            if size <= EVALUATOR_INPUT_CHARACTERS:
+                parts.append(otlp.text(_INPUT, self._seen_by(place, seen, number)))
+            else:
+                place["input_omitted"] = "too large to be repeated; see experiment-item-task"
+            parts.append(otlp.text(_METADATA, to_json(place)))
+            error = next((evaluation.error for evaluation in group if evaluation.error), None)
+            if error is not None and len(group) == 1:
+                parts += _failed(to_json({"error": error.message}), error.message)
+            else:
+                output = to_json([evaluation_fields(evaluation) for evaluation in group])
+                parts += _failed(output, error.message) if error else [otlp.text(_OUTPUT, output)]
+            start = self._task_end + _duration(call.start)
+            own_id = bytes.fromhex(span_id(self._result.trace_id, "evaluator", str(number)))
+            yield self._span(
+                own_id,
+                self._evaluation,
+                call.name,
+                start,
+                start + _duration(call.duration),
+                parts,
+                error.message if error else None,
+            )
+
+    def _evaluator_input(self) -> tuple[str, int]:
+        """Returns what evaluators saw as JSON text that lacks its closing brace, and its size."""
+        item, output = self._result.item, self._result.outcome.output
+        size = item.size + len(output or "")
+        if size > EVALUATOR_INPUT_CHARACTERS:
+            return "", size
+        before = f'{{"input": {item.input}, "output": {output}, "expected_output": '
+        return f'{before}{item.expected_output or "null"}, "metadata": {item.metadata or "null"}', size
+
+    def _seen_by(self, place: dict[str, JsonValue], seen: str, number: int) -> str:
+        if place["evaluator_kind"] != "composite":
+            return f"{seen}}}"
+        before = [
+            evaluation_fields(evaluation)
+            for _, group in list(self._calls())[:number]
+            for evaluation in group
+            if evaluation.error is None
+        ]
+        return f'{seen}, "evaluations": {to_json(before)}}}'
+
+
+def _duration(seconds: float) -> int:
+    return round(seconds * 1e9)
+
+
+def _status(error: Error | None) -> str | None:
+    return f"{error.reason}: {error.message}" if error else None
+
+
+def _failed(output: str, message: str) -> list[bytes]:
+    return [otlp.text(_OUTPUT, output), _LEVEL_ERROR, otlp.text(_STATUS_MESSAGE, message)]
+
+
+def _generation(usage: Usage) -> list[bytes]:
+    """Returns what makes an observation a generation: the model, the tokens, the cost, as far as they are known."""
+    parts = [_TYPE_GENERATION]
+    if usage.model:
+        parts.append(otlp.text(_MODEL, usage.model))
+    tokens = {"input": usage.input_tokens, "output": usage.output_tokens}
+    if known := {kind: count for kind, count in tokens.items() if count is not None}:
+        parts.append(otlp.text(_USAGE, to_json(known)))
+    if usage.cost_usd is not None:
+        parts.append(otlp.text(_COST, to_json({"total": usage.cost_usd})))
+    return parts
