@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from evalrpc_server.domain.spec.fields import Name, SpecModel
@@ -15,11 +16,84 @@ _MAX_ENVIRONMENT = 40
 _ENVIRONMENT_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
+def _each_once(ids: tuple[str, ...]) -> tuple[str, ...]:
+    seen: set[str] = set()
+    for each in ids:
+        if each in seen:
+            raise PydanticCustomError(
+                "repeated", "must name each item once; {id} is there twice", {"id": each}
+            )
+        seen.add(each)
+    return ids
+
+
+_ItemId = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+_ItemIds = Annotated[tuple[_ItemId, ...], Field(max_length=5000), AfterValidator(_each_once)]
+
+
+def moment(time: datetime) -> str:
+    """Returns a time as a `Moment`."""
+    return f"{time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
+
+
+def _moment(value: str) -> str:
+    try:
+        time = datetime.fromisoformat(value)
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is None:
+        raise PydanticCustomError("moment", "must be a time as in RFC 3339, such as 2026-11-01T00:00:00Z")
+    return moment(time)
+
+
+Moment = Annotated[str, AfterValidator(_moment)]
+"""A time in UTC to the millisecond, as Langfuse keeps versions: `2026-11-01T00:00:00.000Z`."""
+
+
+class DatasetShuffle(SpecModel):
+    """A random order of the items: that of a hash of the seed and the item's id."""
+
+    seed: int = 0
+
+
+class DatasetSample(SpecModel):
+    """A random sample of the items: those with the least hashes of the seed and the item's id."""
+
+    size: int = Field(ge=1)
+    seed: int = 0
+
+
 class LangfuseDataset(SpecModel):
-    """A dataset kept in Langfuse, as it was at `version` (an ISO 8601 time; default: now)."""
+    """A dataset kept in Langfuse, and which of its items; archived ones are never among them.
+
+    The selection is applied in the order of the fields.
+
+    Attributes:
+        name: of the dataset.
+        version: the dataset as it was then; filled in when an experiment is accepted.
+        item_ids: only the items of these ids; empty for any.
+        metadata_equals: only items whose metadata has these members with these values.
+        shuffle: put them into a random order; None leaves them oldest first.
+        sample: take some at random, in the order found.
+        limit: take at most so many.
+    """
 
     name: Name
-    version: str = ""
+    version: Moment | None = None
+    item_ids: _ItemIds = ()
+    metadata_equals: dict[str, Any] = Field(default_factory=dict)
+    shuffle: DatasetShuffle | None = None
+    sample: DatasetSample | None = None
+    limit: int | None = Field(default=None, ge=1)
+
+    def pinned(self, version: datetime) -> LangfuseDataset:
+        """Returns the same selection from the dataset as it was at a time."""
+        return self.model_copy(update={"version": moment(version)})
+
+    @property
+    def version_time(self) -> datetime | None:
+        """`version` as a time; None for none."""
+        return datetime.fromisoformat(self.version) if self.version else None
 
 
 class LangfuseSync(StrEnum):
