@@ -24,7 +24,7 @@ from evalrpc_server.evaluators.port import Case
 from evalrpc_server.runner.backoff import retry_delay
 from evalrpc_server.runner.faults import fault
 from evalrpc_server.runner.judging import Judge
-from evalrpc_server.runner.slots import Slots
+from evalrpc_server.runner.slots import Slots, give_way
 from evalrpc_server.targets.port import Target, TaskAnswer, TaskCall, TaskError
 
 
@@ -63,6 +63,7 @@ class Pipeline:
         """Runs one trial. The caller holds a slot, which is given back as soon as no task call is in flight."""
         trace = trace_id(self.experiment.id, item.id, trial)
         outcome = await self._run_task(item, trial, trace, slots)
+        await give_way()
         began = self.clock.monotonic()
         evaluations, calls = await self._judge(item, trial, trace, outcome, began)
         return ItemResult(

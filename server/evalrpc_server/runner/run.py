@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 _ROOM_CHARACTERS = 32 * 1024 * 1024
 _RESULTS_PAGE = 500
+_MOST_AHEAD = 64
 
 
 class _Stop(enum.Enum):
@@ -87,6 +88,7 @@ class Run:
         spec = recorder.experiment.spec
         self._slots = Slots(spec.max_concurrency)
         self._room = Room(trials=max(4 * spec.max_concurrency, 1000), characters=_ROOM_CHARACTERS)
+        self._ahead = asyncio.Semaphore(min(spec.max_concurrency, _MOST_AHEAD))
         self._trials: set[asyncio.Task[None]] = set()
         loop = asyncio.get_running_loop()
         self._stop: asyncio.Future[_Stop] = loop.create_future()
@@ -188,12 +190,11 @@ class Run:
             await _cut_off({loading, feeding})
 
     async def _begin_trials(self) -> None:
+        """Keeps a few trials waiting for a slot, so that a slot which frees is taken in the same moment."""
         async with contextlib.aclosing(self._pending_trials()) as pending:
             async for item, trial in pending:
-                await self._slots.acquire()
+                await self._ahead.acquire()
                 await self._room.enter(item.size)
-                if self._stop.done():
-                    return
                 task = asyncio.create_task(self._run_trial(item, trial))
                 self._trials.add(task)
                 task.add_done_callback(self._notice_end)
@@ -202,19 +203,19 @@ class Run:
         """Yields the trials that have no result yet, in the order of the data."""
         spec, resumed = self.experiment.spec, self.experiment.progress.completed > 0
         await self._note_total()
-        async for page in self._ready.collection.pages(end=spec.dry_run_items):
-            await self._note_total()
-            done = (
-                await self._store.finished_trials(
-                    self.experiment.id, first=page[0].index, last=page[-1].index
+        async with contextlib.aclosing(self._ready.collection.pages(end=spec.dry_run_items)) as pages:
+            async for page in pages:
+                await self._note_total()
+                first, last = page[0].index, page[-1].index
+                done = (
+                    await self._store.finished_trials(self.experiment.id, first=first, last=last)
+                    if resumed
+                    else ()
                 )
-                if resumed
-                else ()
-            )
-            for item in page:
-                for trial in range(1, spec.repetitions + 1):
-                    if (item.index, trial) not in done:
-                        yield item, trial
+                for item in page:
+                    for trial in range(1, spec.repetitions + 1):
+                        if (item.index, trial) not in done:
+                            yield item, trial
 
     async def _note_total(self) -> None:
         if self.experiment.progress.total is not None:
@@ -226,20 +227,32 @@ class Run:
             self._recorder.set_total(items * spec.repetitions)
 
     async def _run_trial(self, item: Item, trial: int) -> None:
+        try:
+            await self._take_slot()
+            if self._stop.done():
+                self._slots.release()
+            else:
+                await self._recorder.record_result(await self._result(item, trial))
+        finally:
+            self._room.leave(item.size)
+
+    async def _take_slot(self) -> None:
+        try:
+            await self._slots.acquire()
+        finally:
+            self._ahead.release()
+
+    async def _result(self, item: Item, trial: int) -> ItemResult:
         self._recorder.begin_trial()
         began = self._clock.now()
         try:
-            result = await self._ready.pipeline.run(item, trial, self._slots)
+            return await self._ready.pipeline.run(item, trial, self._slots)
         except asyncio.CancelledError:
             if not self._cut_by_cancel:
                 raise
             outcome = TaskOutcome(start_time=began, task_duration=0.0, attempts=0, error=_CANCELLED)
             trace = trace_id(self.experiment.id, item.id, trial)
-            result = ItemResult(item=item, trial=trial, outcome=outcome, trace_id=trace)
-        try:
-            await self._recorder.record_result(result)
-        finally:
-            self._room.leave(item.size)
+            return ItemResult(item=item, trial=trial, outcome=outcome, trace_id=trace)
 
     @property
     def _cut_by_cancel(self) -> bool:
