@@ -17,7 +17,11 @@ class Blocking:
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         self._runner = asyncio.Runner()
-        self._client = self._runner.run(_made(*args, **settings))
+        try:
+            self._client = self._runner.run(_made(*args, **settings))
+        except BaseException:
+            self._runner.close()
+            raise
 
     def __getattr__(self, name: str) -> Any:
         return _blocking(self._runner, getattr(self._client, name))

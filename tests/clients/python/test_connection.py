@@ -13,6 +13,7 @@ from evalrpc import (
     Client,
     DeadlineExceededError,
     InternalError,
+    InvalidRequestError,
     ServerUnreachableError,
     Tls,
     UnavailableError,
@@ -97,6 +98,8 @@ def test_errors_are_also_what_python_calls_them(connect: Connect) -> None:
         connect("127.0.0.1:1").get("x")
     with pytest.raises(ValueError, match="host:port"):
         connect("http://127.0.0.1:1/path")
+    with pytest.raises(InvalidRequestError, match="both"):
+        connect(tls=Tls(client_key=b"x"))
 
 
 def _until_over(context: grpc.ServicerContext) -> None:

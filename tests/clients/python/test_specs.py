@@ -198,6 +198,23 @@ def test_a_value_of_a_wrong_type_is_refused(fields: dict[str, Any], words: str) 
         build_spec(None, fields, None)
 
 
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"max_concurrency": 10**12}, "experiment.max_concurrency"),
+        ({"task_timeout": float("nan")}, "experiment.task_timeout"),
+        ({"task_timeout": float("inf")}, "experiment.task_timeout"),
+        ({"worker_wait": 1e300}, "experiment.worker_wait"),
+        ({"langfuse_sync": "never"}, "experiment.langfuse_sync"),
+        ({"metadata": {"when": object()}}, "experiment.metadata"),
+    ],
+)
+def test_a_value_that_cannot_be_sent_is_named(fields: dict[str, Any], path: str) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        build_spec(None, fields, None)
+    assert [each.path for each in caught.value.violations] == [path]
+
+
 def test_items_say_what_is_wrong_with_them() -> None:
     with pytest.raises(InvalidRequestError) as caught:
         list(item_messages([{"input": 1}, {"input": 1, "expected": 2, "meta": 3}]))

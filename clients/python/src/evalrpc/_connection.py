@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import grpc
 
-from evalrpc._errors import LOCAL_HOSTS
+from evalrpc._errors import LOCAL_HOSTS, Violation, invalid
 from evalrpc._version import __version__
 
 DEFAULT_ADDRESS = "localhost:50051"
@@ -40,8 +40,11 @@ class Tls:
         """Returns the credentials of a channel.
 
         Raises:
+            InvalidRequestError: a certificate comes without its key, or a key without its certificate.
             OSError: a file cannot be read.
         """
+        if (self.client_certificate is None) != (self.client_key is None):
+            raise invalid([Violation("tls", "must have both a client certificate and its key, or neither")])
         return grpc.ssl_channel_credentials(
             root_certificates=_pem(self.root_certificates),
             private_key=_pem(self.client_key),
@@ -70,7 +73,7 @@ def connection(address: str | None, *, token: str | None, tls: Tls | bool) -> Co
     """Settles how to connect; EVALRPC_ADDRESS and EVALRPC_TOKEN stand in for what is None.
 
     Raises:
-        ValueError: the address is a URL with a path.
+        InvalidRequestError: the address is a URL with a path, or a certificate comes without its key.
         OSError: a file named by `tls` cannot be read.
     """
     target, encrypted = _target(address or os.environ.get("EVALRPC_ADDRESS") or DEFAULT_ADDRESS)
@@ -93,7 +96,7 @@ def _target(address: str) -> tuple[str, bool]:
     if url.scheme not in {"http", "https"}:
         return address, False
     if url.path.strip("/") or url.query:
-        raise ValueError(f"address must be host:port, not {address!r}")
+        raise invalid([Violation("address", f"must be host:port, not {address!r}")])
     port = url.port or (443 if url.scheme == "https" else 80)
     return f"{url.hostname}:{port}", url.scheme == "https"
 

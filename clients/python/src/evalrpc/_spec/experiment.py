@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
+from evalrpc._errors import InvalidRequestError, Violation, invalid
 from evalrpc._model.evaluators import Upload
 from evalrpc._spec.data import MAX_INLINE_BYTES, LangfuseDataset
 from evalrpc._spec.evaluators import EvaluatorLike, evaluator_message
@@ -124,8 +125,14 @@ def build_spec(
     for name, value in fields.items():
         if name not in ExperimentFields.__annotations__:
             raise TypeError(f"an experiment has no field {name!r}")
-        if value is not None:
+        if value is None:
+            continue
+        try:
             _lay(message, name, value)
+        except InvalidRequestError:
+            raise
+        except (ValueError, OverflowError) as error:
+            raise invalid([Violation(f"experiment.{name}", str(error))]) from None
     return message, request_id or found_id or str(uuid.uuid4())
 
 

@@ -7,7 +7,7 @@ false or a number as in JSON (the JSON schema of YAML 1.2), and otherwise a stri
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -24,7 +24,7 @@ _RESOLVERS = (
 class _Loader(yaml.SafeLoader):
     """Makes nothing but what JSON can hold; inherits the safe constructors alone."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - as in the base
 
 
 for _kind, _pattern, _first in _RESOLVERS:

@@ -38,7 +38,7 @@ class ChannelOwner:
             timeout: seconds that a call may take, streams of events and uploads apart.
 
         Raises:
-            ValueError: the address is none.
+            InvalidRequestError: the address is none, or a certificate comes without its key.
             OSError: a file named by `tls` cannot be read.
         """
         self._connection = connection(address, token=token, tls=tls)
