@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.store.postgres_server import PostgresServer
+
 CONFIGURING = ("EVALRPC_", "LANGFUSE_", "OTEL_")
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "grpc_proxy")
 
@@ -19,3 +21,14 @@ def _clean_environment() -> Iterator[None]:
             if name.startswith(CONFIGURING) or name.lower() in PROXIES:
                 patch.delenv(name)
         yield
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A running PostgreSQL of this test session's own."""
+    server = PostgresServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()

@@ -85,14 +85,18 @@ class Program:
 
 @contextmanager
 def running(
-    command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, cwd: Path = ROOT
+    command: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path = ROOT,
+    stdin: int = subprocess.DEVNULL,
 ) -> Iterator[Program]:
     """Runs `command`, with `env` added to the environment, until the block ends; then stops it and its children."""
     process = subprocess.Popen(
         [str(part) for part in command],
         cwd=cwd,
         env=os.environ | dict(env or {}) | {"PYTHONUNBUFFERED": "1"},
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -1,22 +1,7 @@
-"""Fixtures of the store's tests."""
+"""The contract's assertions tell what they compared, like those of a test file."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import pytest
 
 pytest.register_assert_rewrite("tests.store.contract")
-
-from tests.store.postgres_server import PostgresServer  # noqa: E402 - after what it may import is registered
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    """A running PostgreSQL of this test session's own."""
-    server = PostgresServer()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.remove()
