@@ -280,7 +280,14 @@ class OutboxStore(Protocol):
         """Returns what became of an experiment's records."""
 
 
-class Store(ExperimentStore, ItemStore, EvaluatorStore, OutboxStore, Protocol):
+class KeyStore(Protocol):
+    """Keys by which the server recognises what it has issued, also after a restart."""
+
+    async def ensure_key(self, name: str) -> bytes:
+        """Returns the 32 random bytes kept under a name, made when they are first asked for."""
+
+
+class Store(ExperimentStore, ItemStore, EvaluatorStore, OutboxStore, KeyStore, Protocol):
     """Everything that must survive the process. One server holds a store at a time."""
 
     async def open(self) -> None:

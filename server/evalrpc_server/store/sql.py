@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Collection, Mapping, Sequence
 
 from evalrpc_server.domain.events import Event
@@ -27,7 +28,7 @@ from evalrpc_server.store.port import (
     StoreError,
 )
 from evalrpc_server.store.readers import Readers
-from evalrpc_server.store.tables import evaluators, events, experiments, outbox, results
+from evalrpc_server.store.tables import evaluators, events, experiments, keys, outbox, results
 from evalrpc_server.store.tables import items as item_tables
 
 
@@ -212,3 +213,9 @@ class SqlStore:
     async def outbox_counts(self, experiment_id: str) -> OutboxCounts:
         """Returns what became of an experiment's records."""
         return await self._readers.read(outbox.counts, experiment_id)
+
+    # ------------------------------------------------------------------------------------------- keys
+
+    async def ensure_key(self, name: str) -> bytes:
+        """Returns the 32 random bytes kept under a name, made when they are first asked for."""
+        return await self._writer.write(keys.ensure, (name, secrets.token_bytes(32)), size=len(name))

@@ -14,6 +14,7 @@ from tests.store.contract.experiments import ExperimentContract
 from tests.store.contract.faults import FaultContract
 from tests.store.contract.holding import HoldingContract
 from tests.store.contract.items import ItemContract
+from tests.store.contract.keys import KeyContract
 from tests.store.contract.kills import KillContract
 from tests.store.contract.log import LogContract
 from tests.store.contract.outbox import OutboxContract
@@ -27,6 +28,7 @@ class StoreContract(
     ItemContract,
     EvaluatorContract,
     OutboxContract,
+    KeyContract,
     HoldingContract,
     FaultContract,
     KillContract,
