@@ -51,3 +51,23 @@ def test_an_expected_output_that_is_no_number_judges_nothing(expected):
     said = say("numeric_close", case(42, expected))
     assert said.value is None
     assert "not a number" in (said.unscored or "")
+
+
+@pytest.mark.parametrize(
+    ("output", "expected", "params", "difference"),
+    [
+        (1.1, 1, {}, 0.1),
+        (-3, 4, {}, 7.0),
+        ("about 90 of them", 100, {"extract": "first", "relative": True}, 0.1),
+        (Raw(f"1{'0' * 400}"), Raw(f"1{'0' * 399}1"), {}, 1.0),
+    ],
+)
+def test_numeric_difference(output, expected, params, difference):
+    assert value("numeric_difference", output, expected, **params) == difference
+
+
+def test_a_difference_that_does_not_exist_is_unscored():
+    assert say("numeric_difference", case("no idea", 3)).unscored == "the output is text and is not a number"
+    assert say("numeric_difference", case(3, "many")).unscored == "expected_output is text, not a number"
+    assert "is 0" in (say("numeric_difference", case(3, 0), relative=True).unscored or "")
+    assert say("numeric_difference", case(Raw(f"1{'0' * 400}"), 3)).error is not None

@@ -13,16 +13,28 @@ from evalrpc_server.domain.documents import JsonValue
 from evalrpc_server.evaluators.builtin.params import Comparing, Finite, Negatable
 from evalrpc_server.evaluators.builtin.registry import Gives, item_builtin
 from evalrpc_server.evaluators.builtin.subject import Subject, kind_of
-from evalrpc_server.evaluators.builtin.verdicts import Unscored, Verdict, WrongOutput
+from evalrpc_server.evaluators.builtin.verdicts import CannotJudge, Unscored, Verdict, WrongOutput
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _MAX_DIGITS = 400
-_CLEAR = 1e-9
+_CLEAR = 1e-9  # so far from the tolerance, relatively, floating point decides; nearer, exact fractions do
 
 Extract = Literal["whole", "first", "last"]
 
 
-class NumericCloseParams(Comparing, Negatable):
+class NumericParams(Comparing):
+    """Parameters that the number builtins share."""
+
+    extract: Extract = Field(
+        default="whole",
+        description=(
+            "How a number is read from a text output: the whole text is the number (whole), or the first or last "
+            "number in it (first, last), written as in 1234.5 or 1e-3."
+        ),
+    )
+
+
+class NumericCloseParams(NumericParams, Negatable):
     """Parameters of `numeric_close`."""
 
     absolute: Finite = Field(default=0.0, ge=0, description="The largest difference that counts as close.")
@@ -30,13 +42,6 @@ class NumericCloseParams(Comparing, Negatable):
         default=1e-9,
         ge=0,
         description="The largest difference that counts as close, as a share of the expected number.",
-    )
-    extract: Extract = Field(
-        default="whole",
-        description=(
-            "How a number is read from a text output: the whole text is the number (whole), or the first or last "
-            "number in it (first, last), written as in 1234.5 or 1e-3."
-        ),
     )
 
 
@@ -47,25 +52,49 @@ def numeric_close(params: NumericCloseParams, subject: Subject) -> Verdict:
     Differences are exact in the decimals as written: 1.1 is within 0.1 of 1. Text that is a number counts as one. An
     output without a number is wrong (false); an expected_output without one leaves the item unscored.
     """
+    output, expected = _numbers(params, subject)
+    return close(output, expected, params.absolute, params.relative)
+
+
+class NumericDifferenceParams(NumericParams):
+    """Parameters of `numeric_difference`."""
+
+    relative: bool = Field(
+        default=False,
+        description="Give the difference as a share of the expected number; unscored where that is 0.",
+    )
+
+
+@item_builtin(NumericDifferenceParams, gives=Gives.NUMBER)
+def numeric_difference(params: NumericDifferenceParams, subject: Subject) -> Verdict:
+    """How far the output is from expected_output: |output - expected|, or that over |expected|; 0 is best.
+
+    Its mean over a run is the mean absolute error. Without a number on either side the item is unscored, since there is no
+    largest difference to give instead.
+    """
+    output, expected = _numbers(params, subject)
+    difference = abs(_exact(output) - _exact(expected))
+    if params.relative and not expected:
+        raise Unscored("expected_output is 0, of which nothing can be a share")
+    if params.relative:
+        difference /= abs(_exact(expected))
+    try:
+        return float(difference)
+    except OverflowError:
+        raise CannotJudge("the difference is too large for a floating-point number") from None
+
+
+def _numbers(params: NumericParams, subject: Subject) -> tuple[float, float]:
     value = subject.expected(params.expected_path)
     expected = number_of(value)
     if expected is None:
         raise Unscored(f"expected_output is {kind_of(value)}, not a number")
-    return close(output_number(params, subject), expected, params.absolute, params.relative)
-
-
-def output_number(params: NumericCloseParams, subject: Subject) -> float:
-    """Returns the number that the output is, or holds.
-
-    Raises:
-        WrongOutput: it has none.
-    """
     value = subject.output(params.output_path)
     output = number_of(value, params.extract)
     if output is None:
         what = "holds no number" if params.extract != "whole" else "is not a number"
         raise WrongOutput(f"the output is {kind_of(value)} and {what}")
-    return output
+    return output, expected
 
 
 def number_of(value: JsonValue, extract: Extract = "whole") -> float | None:
