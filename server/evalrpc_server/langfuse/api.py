@@ -24,8 +24,8 @@ from evalrpc_server.outbound.failures import CallFailedError, Failure
 from evalrpc_server.outbound.retries import RETRYABLE_STATUSES, parse_retry_after
 from evalrpc_server.outbound.secrets import Secrets
 
-MAX_ANSWER_BYTES = 256 * 1024 * 1024
-"""The largest answer: a page of 100 dataset items at their largest."""
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+"""The largest answer; whoever reads pages asks for smaller ones when one is larger."""
 
 _EXCERPT = 500
 _FIRST_PAUSE = 0.5
@@ -64,6 +64,7 @@ class ApiError(Exception):
         retryable: whether the same request may succeed later.
         retry_after: seconds that Langfuse asked to wait; None where it did not.
         sent: whether Langfuse may have carried the request out nevertheless.
+        too_large: whether the answer was above `MAX_ANSWER_BYTES`, or above Langfuse's own limit.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class ApiError(Exception):
         retryable: bool = False,
         retry_after: float | None = None,
         sent: bool = False,
+        too_large: bool = False,
     ) -> None:
         super().__init__(f"Langfuse {message}")
         self.message = message
@@ -83,6 +85,7 @@ class ApiError(Exception):
         self.retryable = retryable
         self.retry_after = retry_after
         self.sent = sent
+        self.too_large = too_large or status == 413
 
     @property
     def refuses_keys(self) -> bool:
@@ -242,6 +245,7 @@ class LangfuseApi:
                 retryable=error.failure is not Failure.TOO_LARGE,
                 retry_after=error.retry_after,
                 sent=not unreached,
+                too_large=error.failure is Failure.TOO_LARGE,
             ) from None
         return Answer(response.status, response.headers, response.body)
 
