@@ -16,11 +16,22 @@ import pytest
 from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.domain.spec.evaluators import BuiltinEvaluator
 from evalrpc_server.evaluators.builtin.evaluator import BuiltinItemEvaluator
+from evalrpc_server.evaluators.builtin.judge import judge
+from evalrpc_server.evaluators.builtin.registry import Level
+from evalrpc_server.evaluators.builtin.table import BUILTINS
+from evalrpc_server.evaluators.builtin.validation import read_params
 from evalrpc_server.evaluators.chunks import Memo
 from evalrpc_server.evaluators.executor import ExecutorBatcher
 from evalrpc_server.evaluators.pools import open_batcher
 from evalrpc_server.evaluators.port import EvaluatorError
-from tests.evaluators.cases import case
+from tests.evaluators.cases import case, scored
+
+PARAMS: dict[str, dict[str, Any]] = {
+    "regex": {"pattern": "P.*s"},
+    "json_schema": {"schema": {"type": "string"}},
+    "json_value": {"path": "/a"},
+    "weighted_mean": {"weights": {"accuracy": 1}},
+}
 
 
 class Counting(Executor):
@@ -182,6 +193,13 @@ def _wait_for(_: Memo, event: threading.Event) -> bool:
     return event.wait(10)
 
 
+async def test_a_chunk_that_takes_long_returns_what_it_has_and_the_rest_travels_again(executor):
+    batcher = ExecutorBatcher(lambda: executor, slots=1, max_calls=8, max_seconds=0)
+    assert await asyncio.gather(*(batcher.run(double, n) for n in range(4))) == [0, 2, 4, 6]
+    assert executor.chunks == [4, 3, 2, 1]
+    await batcher.aclose()
+
+
 async def test_calls_of_one_chunk_share_a_memo(batcher):
     assert await asyncio.gather(*(batcher.run(count_in_memo, "k") for _ in range(3))) == [1, 2, 3]
     assert await batcher.run(count_in_memo, "k") == 1
@@ -219,6 +237,26 @@ async def test_the_event_loop_goes_on_while_a_call_runs():
         call = asyncio.ensure_future(batcher.run(_wait_for, set_by_the_loop))
         asyncio.get_running_loop().call_later(0.01, set_by_the_loop.set)
         assert await call is True
+    finally:
+        await batcher.aclose()
+
+
+async def test_every_builtin_and_its_parameters_travel_to_another_process():
+    batcher = open_batcher("processes", 1)
+    try:
+        names = [name for name, builtin in BUILTINS.items() if builtin.level is Level.ITEM]
+        for name in names:
+            evaluator = BuiltinItemEvaluator(
+                BuiltinEvaluator(name=name, params=PARAMS.get(name, {})), name, batcher
+            )
+            [said] = await evaluator.evaluate(case("Paris", "Paris", evaluations=[scored(True)]))
+            assert said == judge(
+                {},
+                name,
+                read_params(BUILTINS[name], PARAMS.get(name, {})),
+                name,
+                case("Paris", "Paris", evaluations=[scored(True)]),
+            )
     finally:
         await batcher.aclose()
 

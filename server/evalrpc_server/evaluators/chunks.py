@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -33,8 +34,12 @@ class Crash:
     where: str
 
 
-def run_chunk(jobs: Sequence[Job]) -> list[Any]:
-    """Runs jobs one after the other and returns their results in order, a `Crash` for one that raised."""
+def run_chunk(jobs: Sequence[Job], max_seconds: float) -> list[Any]:
+    """Runs jobs one after the other and returns their results in order, a `Crash` for one that raised.
+
+    After `max_seconds` it begins no further job: there are fewer results than jobs then, but at least one.
+    """
+    deadline = time.monotonic() + max_seconds
     memo: Memo = {}
     results: list[Any] = []
     for function, arguments in jobs:
@@ -42,6 +47,8 @@ def run_chunk(jobs: Sequence[Job]) -> list[Any]:
             results.append(function(memo, *arguments))
         except Exception as error:  # noqa: BLE001 - one call's failure is the outcome of that call alone
             results.append(Crash(type(error).__name__, where(error)))
+        if time.monotonic() > deadline:
+            break
     return results
 
 

@@ -60,6 +60,7 @@ class ExecutorBatcher:
         slots: int,
         max_calls: int = 64,
         max_size: int = 1024 * 1024,
+        max_seconds: float = 0.05,
         max_pending: int = 10_000,
         interval: float = 0.005,
     ) -> None:
@@ -70,6 +71,7 @@ class ExecutorBatcher:
             slots: chunks that are with the executor at once; the number of its workers.
             max_calls: the most calls in a chunk.
             max_size: the most bytes of documents in a chunk of more than one call.
+            max_seconds: after which a chunk returns what it has; the rest travels again, so that slow calls delay few.
             max_pending: calls accepted and without a result; who comes later waits.
             interval: seconds between chunks that are not full, while calls keep coming.
         """
@@ -78,6 +80,7 @@ class ExecutorBatcher:
         self._slots = slots
         self._max_calls = max_calls
         self._max_size = max_size
+        self._max_seconds = max_seconds
         self._interval = interval
         self._room = asyncio.Semaphore(max_pending)
         self._pending: deque[_Call] = deque()
@@ -131,7 +134,8 @@ class ExecutorBatcher:
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         waiting = self._pending or self._suspects
-        if not waiting or len(self._in_flight) >= self._slots or self._closed:
+        slots = 1 if self._suspects else self._slots
+        if not waiting or len(self._in_flight) >= slots or self._closed:
             return
         at_once = len(self._pending) >= self._max_calls or self._suspects
         due = 0.0 if at_once else self._last + self._interval
@@ -181,11 +185,11 @@ class ExecutorBatcher:
 
     def _hand_over(self, jobs: list[Job]) -> Future[list[Any]]:
         try:
-            return self._executor.submit(run_chunk, jobs)
+            return self._executor.submit(run_chunk, jobs, self._max_seconds)
         except BrokenExecutor:
             self._executor.shutdown(wait=False, cancel_futures=True)
             self._executor = self._make_executor()
-            return self._executor.submit(run_chunk, jobs)
+            return self._executor.submit(run_chunk, jobs, self._max_seconds)
 
     def _done(self, loop: asyncio.AbstractEventLoop, chunk: _Chunk) -> None:
         self._in_flight.discard(chunk)
@@ -198,9 +202,10 @@ class ExecutorBatcher:
         except Exception as error:  # noqa: BLE001 - as above
             _refused(chunk.calls, error)
         else:
-            for call, result in zip(chunk.calls, results, strict=True):
+            for call, result in zip(chunk.calls, results, strict=False):
                 if not call.waiter.done():
                     call.waiter.set_result(result)
+            self._pending.extendleft(reversed(chunk.calls[len(results) :]))
         self._schedule(loop)
 
     def _suspect(self, calls: list[_Call]) -> None:

@@ -65,7 +65,7 @@ def test_ids_from_metadata_and_from_the_output():
 )
 def test_without_contexts_or_relevant_ids_nothing_is_judged(name):
     assert score(name, contexts=[]).unscored == "the task reports no contexts"
-    assert score(name, contexts=[Context(text="x")]).unscored == "1 contexts, but none with an id"
+    assert score(name, contexts=[Context(text="x")]).unscored == "the contexts have no ids"
     assert score(name, relevant=[]).unscored == "expected_output names no relevant passage"
     assert say(name, case("x", contexts=FOUND)).unscored == "the item has no expected_output"
     assert say(name, case("x", contexts=FOUND), relevant="metadata").unscored == "the item has no metadata"

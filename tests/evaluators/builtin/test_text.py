@@ -86,7 +86,7 @@ def test_contains_a_fixed_value_needs_no_expected_output():
 
 
 def test_an_empty_expected_output_is_contained_in_everything_so_it_scores_nothing():
-    assert "everything contains it" in (say("contains", case("Paris", "")).unscored or "")
+    assert "every output has that" in (say("contains", case("Paris", "")).unscored or "")
 
 
 def test_an_expected_path_without_a_value_leaves_the_item_unscored():
@@ -158,4 +158,4 @@ def test_texts_to_look_for_that_are_none_judge_nothing(expected):
 
 @pytest.mark.parametrize("name", ["starts_with", "ends_with"])
 def test_an_empty_beginning_or_end_judges_nothing(name):
-    assert "everything has it" in (say(name, case("red", "")).unscored or "")
+    assert "every output has that" in (say(name, case("red", "")).unscored or "")

@@ -76,8 +76,20 @@ def test_f1_of_some_calls():
     assert value("tool_call_f1", {"role": "assistant", "content": []}, []) == 1.0
 
 
-@pytest.mark.parametrize("output", ["I would look it up.", [3], [{"tool": "x"}], 3, None])
+@pytest.mark.parametrize("output", [[3], [{"tool": "x"}], 3, None])
 def test_an_output_without_tool_calls_is_wrong(output):
     assert value("tool_calls_match", output, [WEATHER]) is False
     assert value("tool_call_f1", output, [WEATHER]) == 0.0
     assert say("tool_calls_match", case([WEATHER], output)).unscored
+
+
+def test_an_expected_output_in_plain_text_judges_nothing():
+    assert say("tool_calls_match", case([WEATHER], "look it up")).unscored
+
+
+@pytest.mark.parametrize("output", ["I know it: 21 degrees.", {"role": "assistant", "content": "21"}, [], {}])
+def test_an_answer_without_calls_is_right_where_none_are_expected(output):
+    assert value("tool_calls_match", output, []) is True
+    assert value("tool_call_f1", output, []) == 1.0
+    assert value("tool_calls_match", output, [WEATHER]) is False
+    assert value("tool_call_f1", output, [WEATHER]) == 0.0

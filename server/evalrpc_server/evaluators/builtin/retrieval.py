@@ -96,9 +96,8 @@ def _ids(params: RetrievalParams, subject: Subject) -> tuple[list[str], dict[str
     else:
         retrieved = [context.id for context in subject.case.contexts if context.id]
         if not retrieved:
-            given = len(subject.case.contexts)
             raise Unscored(
-                f"{given} contexts, but none with an id" if given else "the task reports no contexts"
+                "the contexts have no ids" if subject.case.contexts else "the task reports no contexts"
             )
     return retrieved[: params.k], gains
 

@@ -49,11 +49,7 @@ def contains(params: ContainsParams, subject: Subject) -> Verdict:
     A document that is not text is searched, or searched for, as compact JSON. An empty expected_output leaves the item
     unscored, since everything contains it.
     """
-    wanted = prepare(
-        text_of(subject.expected(params.expected_path)) if params.value is None else params.value, params
-    )
-    if not wanted:
-        raise Unscored("the text to look for is empty: everything contains it")
+    wanted = _wanted(params, subject)
     return wanted in prepare(text_of(subject.output(params.output_path)), params)
 
 
@@ -127,11 +123,16 @@ def regex(params: RegexParams, subject: Subject) -> Verdict:
 
 
 def _affix(params: AffixParams, subject: Subject) -> tuple[str, str]:
+    wanted = _wanted(params, subject)
+    return prepare(text_of(subject.output(params.output_path)), params), wanted
+
+
+def _wanted(params: ContainsParams | AffixParams, subject: Subject) -> str:
     value = text_of(subject.expected(params.expected_path)) if params.value is None else params.value
     wanted = prepare(value, params)
     if not wanted:
-        raise Unscored("the text to look for is empty: everything has it at both ends")
-    return prepare(text_of(subject.output(params.output_path)), params), wanted
+        raise Unscored("the text to look for is empty, and every output has that")
+    return wanted
 
 
 def _many(params: ContainsManyParams, subject: Subject) -> tuple[str, list[tuple[str, str]]]:
@@ -142,7 +143,7 @@ def _many(params: ContainsManyParams, subject: Subject) -> tuple[str, list[tuple
             raise Unscored(f"expected_output is {kind_of(values)}, not a list of texts")
     wanted = [(value, prepare(value, params)) for value in values]
     if not all(prepared for _, prepared in wanted):
-        raise Unscored("one of the texts to look for is empty: everything contains it")
+        raise Unscored("one of the texts to look for is empty, and every output has that")
     output = prepare(text_of(subject.output(params.output_path)), params)
     if len(wanted) * len(output) > MAX_SEARCHED:
         raise CannotJudge(

@@ -52,7 +52,7 @@ def tool_calls_match(params: ToolCallsMatchParams, subject: Subject) -> Verdict:
     Calls are read from a list of `{"name", "arguments"}`, of OpenAI's `{"function": {"name", "arguments"}}`, of
     Anthropic's `{"type": "tool_use", "name", "input"}`, or of plain names; from an object with such a list under
     `tool_calls`, `content` or `output`; or from JSON text that holds one of these. Arguments may be JSON text; the order
-    of lists in them does not matter.
+    of lists in them does not matter. An output in plain text calls no tools.
     """
     found, wanted = _calls(params, subject)
     missing = Counter(wanted) - Counter(found)
@@ -89,6 +89,8 @@ def _calls(
     if wanted is None:
         raise Unscored(f"expected_output ({kind_of(expected)}) holds no list of tool calls")
     output = subject.output(params.output_path)
+    if isinstance(parsed(output), str):
+        return [], wanted
     found = read_calls(output, arguments=params.compare_arguments)
     if found is None:
         raise WrongOutput(f"the output ({kind_of(output)}) holds no list of tool calls")
@@ -102,7 +104,8 @@ def read_calls(value: JsonValue, *, arguments: bool) -> list[ToolCall] | None:
         if "name" in value or "function" in value:
             value = [value]
         else:
-            value = next((value[key] for key in ("tool_calls", "content", "output") if value.get(key)), [])
+            lists = (value.get(key) for key in ("tool_calls", "content", "output"))
+            value = next((found for found in lists if found and isinstance(found, list)), [])
     if not isinstance(value, list):
         return None
     calls = []
