@@ -13,7 +13,7 @@ from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.items import Item
 from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.domain.spec.experiment import ExperimentSpec
-from evalrpc_server.langfuse.connections import Connection, Connections
+from evalrpc_server.langfuse.api import LangfuseApi
 from evalrpc_server.langfuse.dataset_pages import OldestFirst
 from evalrpc_server.langfuse.selection import Selection
 
@@ -82,37 +82,30 @@ class _Unconfigured:
         """Holds nothing."""
 
 
-class DataSources:
-    """Opens the datasets of experiments.
+def open_dataset(
+    api: LangfuseApi | None,
+    spec: ExperimentSpec,
+    clock: Clock,
+    *,
+    spool: Path,
+    patience: float = PATIENCE_SECONDS,
+) -> DataSource | None:
+    """Returns an accepted experiment's data; None where it does not come from Langfuse.
 
     Args:
-        connections: to the projects.
+        api: of the experiment's project; None where the configuration has it no longer.
+        spec: of the experiment, its dataset's version pinned.
         clock: for waiting.
         spool: the directory for items whose order is being drawn.
         patience: seconds for which an outage is waited out.
     """
-
-    def __init__(
-        self, connections: Connections, clock: Clock, *, spool: Path, patience: float = PATIENCE_SECONDS
-    ) -> None:
-        self._connections = connections
-        self._clock = clock
-        self._spool = spool
-        self._patience = patience
-
-    def open(self, spec: ExperimentSpec) -> DataSource | None:
-        """Returns an accepted experiment's data; None where it does not come from Langfuse."""
-        dataset = spec.langfuse_dataset
-        if dataset is None:
-            return None
-        connection = self._connections.get(spec.langfuse_project)
-        if connection is None:
-            return _Unconfigured(spec.langfuse_project)
-        reading = self._reading(connection, dataset.name, dataset.version)
-        return LangfuseDataSource(Selection(reading, dataset, spool=self._spool, at_most=spec.dry_run_items))
-
-    def _reading(self, connection: Connection, name: str, version: str | None) -> OldestFirst:
-        return OldestFirst(connection.api, name, version, clock=self._clock, patience=self._patience)
+    dataset = spec.langfuse_dataset
+    if dataset is None:
+        return None
+    if api is None:
+        return _Unconfigured(spec.langfuse_project)
+    reading = OldestFirst(api, dataset.name, dataset.version, clock=clock, patience=patience)
+    return LangfuseDataSource(Selection(reading, dataset, spool=spool, at_most=spec.dry_run_items))
 
 
 def _item(item: DatasetItem, index: int) -> Item:
