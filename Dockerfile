@@ -1,5 +1,7 @@
 # The server's image. Build: docker build -t evalrpc-server .
-# Run:   docker run -p 50051:50051 -v evalrpc:/var/lib/evalrpc evalrpc-server
+# Run:   docker run -p 50051:50051 -v evalrpc:/var/lib/evalrpc -v ./tokens.yaml:/tokens.yaml -e EVALRPC_TOKENS=/tokens.yaml evalrpc-server
+#        Without tokens the server refuses to be reached from other machines; for a trial on one machine:
+#        docker run -p 127.0.0.1:50051:50051 -e EVALRPC_INSECURE=true evalrpc-server
 # The base is pinned by version; pin it by digest too where images are built and kept.
 ARG PYTHON=3.12.11-slim-bookworm
 

@@ -7,6 +7,7 @@ traces on its own (the Langfuse SDK does) stays apart.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
 import threading
@@ -100,7 +101,8 @@ class Telemetry:
             if self._tracers is not None:
                 self._tracers.shutdown()
             self._meters.shutdown()
-            loop.call_soon_threadsafe(closed.set)
+            with contextlib.suppress(RuntimeError):  # nobody waits any more, and the loop has ended
+                loop.call_soon_threadsafe(closed.set)
 
         # A thread of its own, which the end of the process does not wait for as it would for the loop's executor.
         threading.Thread(target=close, name="telemetry shutdown", daemon=True).start()
