@@ -33,6 +33,7 @@ from evalrpc_server.domain.errors import (
 )
 from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.domain.spec.fields import HttpUrl
+from evalrpc_server.domain.spec.langfuse import Environment
 from evalrpc_server.outbound.secrets import SecretError, Secrets
 
 DEFAULT_NAME = "default"
@@ -79,9 +80,7 @@ class Project(BaseModel):
     public_key: Annotated[str, StringConstraints(min_length=1, pattern=r"^[!-9;-~]+$")]
     secret_key: Annotated[str, StringConstraints(min_length=1, pattern=r"^[!-~]+$")] = Field(repr=False)
     link_mode: LinkSetting = LinkSetting.AUTO
-    environment: Annotated[
-        str, StringConstraints(max_length=40, pattern=r"^(?!langfuse)[a-z0-9_-]+$", strip_whitespace=True)
-    ] = DEFAULT_ENVIRONMENT
+    environment: Annotated[Environment, StringConstraints(min_length=1)] = DEFAULT_ENVIRONMENT
     timeout: float = Field(default=30.0, gt=0, le=600)
     project_id: str = ""
     verify: bool = False

@@ -117,6 +117,9 @@ def _environment(value: str) -> str:
     return value
 
 
+Environment = Annotated[str, AfterValidator(_environment)]
+"""The environment of traces and scores, as Langfuse allows it; may be empty."""
+
 Label = Annotated[str, Field(max_length=_MAX_LABEL)]
 """Text that Langfuse filters traces by; it drops longer ones."""
 
@@ -136,4 +139,4 @@ class TraceOptions(SpecModel):
     tags: tuple[Label, ...] = Field(default=(), max_length=50)
     session_id: Label = ""
     user_id: Label = ""
-    environment: Annotated[str, AfterValidator(_environment)] = ""
+    environment: Environment = ""
