@@ -129,6 +129,7 @@ def test_regex(output, params, verdict):
     [
         ("contains_any", "red and blue", ["green", "blue"], {}, True),
         ("contains_any", "red", ["green", "blue"], {}, False),
+        ("contains_any", "red and blue", "blue", {}, True),
         ("contains_any", "RED", "ignored", {"values": ["red"], "ignore_case": True}, True),
         ("contains_all", "red and blue", ["red", "blue"], {}, True),
         ("contains_all", "red", ["red", "blue"], {}, False),
@@ -151,7 +152,7 @@ def test_contains_all_names_what_is_missing():
     assert said.comment == 'does not contain "blue", "green"'
 
 
-@pytest.mark.parametrize("expected", ["text", [], [1], ["", "a"]])
+@pytest.mark.parametrize("expected", [{"a": 1}, [], [1], ["", "a"], ""])
 def test_texts_to_look_for_that_are_none_judge_nothing(expected):
     assert say("contains_any", case("red", expected)).unscored
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterable, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -85,7 +85,7 @@ class BuiltinRunEvaluator:
         return self._reference
 
     async def evaluate_run(
-        self, _experiment: ExperimentRef, results: AsyncIterator[Sequence[ItemResult]], /
+        self, _experiment: ExperimentRef, results: AsyncIterable[Sequence[ItemResult]], /
     ) -> Sequence[Evaluation]:
         """Returns the one evaluation of a run, folded chunk by chunk in a thread.
 

@@ -57,7 +57,8 @@ class ContainsManyParams(Comparing, Negatable, TextOptions):
     """Parameters of `contains_any` and `contains_all`."""
 
     values: Words | None = Field(
-        default=None, description="The texts to look for; default: the expected_output, a list of texts."
+        default=None,
+        description="The texts to look for; default: the expected_output, a text or a list of texts.",
     )
 
 
@@ -138,9 +139,10 @@ def _wanted(params: ContainsParams | AffixParams, subject: Subject) -> str:
 def _many(params: ContainsManyParams, subject: Subject) -> tuple[str, list[tuple[str, str]]]:
     values = params.values
     if values is None:
-        values = subject.expected(params.expected_path)
+        expected = subject.expected(params.expected_path)
+        values = [expected] if isinstance(expected, str) else expected
         if not isinstance(values, list) or not values or not all(isinstance(value, str) for value in values):
-            raise Unscored(f"expected_output is {kind_of(values)}, not a list of texts")
+            raise Unscored(f"expected_output is {kind_of(expected)}, not a list of texts")
     wanted = [(value, prepare(value, params)) for value in values]
     if not all(prepared for _, prepared in wanted):
         raise Unscored("one of the texts to look for is empty, and every output has that")
