@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -118,7 +118,7 @@ class ScriptedEvaluator:
         return await self._function(case)
 
     async def evaluate_run(
-        self, _: ExperimentRef, results: AsyncIterator[Sequence[ItemResult]], /
+        self, _: ExperimentRef, results: AsyncIterable[Sequence[ItemResult]], /
     ) -> Sequence[Evaluation]:
         return await self._function([result async for chunk in results for result in chunk])
 

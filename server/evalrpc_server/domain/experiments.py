@@ -119,6 +119,7 @@ class Experiment:
         create_time: when it was accepted; `start_time` and `end_time` are None until then.
         error: why it could not go on, where `state` is FAILED.
         langfuse: how it is recorded in Langfuse; None where it is not.
+        waiting: why nothing moves at the moment; None where nothing is in the way.
     """
 
     id: str
@@ -136,6 +137,7 @@ class Experiment:
     end_time: datetime | None = None
     error: Error | None = None
     langfuse: LangfuseStatus | None = None
+    waiting: Error | None = None
 
     @property
     def ref(self) -> ExperimentRef:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from typing import Any
 
 import msgspec
@@ -39,7 +39,7 @@ def case_body(case: Case) -> bytes:
 
 
 async def run_body(
-    experiment: ExperimentRef, results: AsyncIterator[Sequence[ItemResult]]
+    experiment: ExperimentRef, results: AsyncIterable[Sequence[ItemResult]]
 ) -> AsyncGenerator[bytes]:
     """Writes `{"experiment", "item_results": [...]}` in pieces, one for each chunk of results."""
     yield b'{"experiment":%b,"item_results":[' % _encode(_experiment(experiment))

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 
 import grpc
 
-from evalrpc.v1 import evaluation_pb2, evaluation_service_pb2, evaluation_service_pb2_grpc, task_service_pb2
+from evalrpc.v1 import evaluation_service_pb2, evaluation_service_pb2_grpc
 from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.experiments import ExperimentRef
 from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.domain.spec.evaluators import GrpcEvaluator as GrpcSpec
-from evalrpc_server.evaluators.answers import MAX_EVALUATIONS, MAX_NAME
+from evalrpc_server.evaluators.messages import item_request, read_evaluations, run_header
 from evalrpc_server.evaluators.port import Case, EvaluatorError
 from evalrpc_server.outbound.failures import EVALUATOR_REASONS, CallFailedError, Failure
+from evalrpc_server.outbound.json_answers import InvalidAnswerError
 from evalrpc_server.outbound.outbound import Outbound
 from evalrpc_server.outbound.tracing import baggage, traceparent
-from evalrpc_server.protobuf.documents import Encoding, document_to_message
-from evalrpc_server.protobuf.evaluations import (
-    InvalidEvaluationError,
-    evaluation_from_message,
-    evaluation_to_message,
-)
+from evalrpc_server.protobuf.documents import Encoding
 from evalrpc_server.protobuf.results import result_to_message
-from evalrpc_server.protobuf.values import context_to_message, duration, usage_to_message
 
 
 class GrpcEvaluator:
@@ -57,7 +52,7 @@ class GrpcEvaluator:
             stub = await self._endpoint.stub()
             metadata = self._endpoint.metadata(own)
             try:
-                response = await stub.EvaluateItem(self._item_request(case), metadata=metadata)
+                response = await stub.EvaluateItem(item_request(case, self._evaluator), metadata=metadata)
             except grpc.aio.AioRpcError as error:
                 raise self._endpoint.failure(error) from None
             return self._read(response)
@@ -65,7 +60,7 @@ class GrpcEvaluator:
             raise EvaluatorError(failure.as_error("evaluator", EVALUATOR_REASONS)) from None
 
     async def evaluate_run(
-        self, experiment: ExperimentRef, results: AsyncIterator[Sequence[ItemResult]]
+        self, experiment: ExperimentRef, results: AsyncIterable[Sequence[ItemResult]]
     ) -> Sequence[Evaluation]:
         """Returns the evaluations of a run, whose results are sent as they are read.
 
@@ -87,32 +82,10 @@ class GrpcEvaluator:
         """Closes the channel."""
         await self._endpoint.aclose()
 
-    def _item_request(self, case: Case) -> evaluation_service_pb2.EvaluateItemRequest:
-        item = case.item
-        request = evaluation_service_pb2.EvaluateItemRequest(
-            evaluator=self._evaluator,
-            input=document_to_message(item.input, Encoding.TEXT),
-            output=document_to_message(case.output, Encoding.TEXT),
-            contexts=[context_to_message(context) for context in case.contexts],
-            item_id=item.id,
-            trial=case.trial,
-            experiment=_experiment(case.experiment),
-            evaluations=[evaluation_to_message(evaluation, Encoding.TEXT) for evaluation in case.evaluations],
-            task_duration=duration(case.duration),
-            usage=usage_to_message(case.usage),
-        )
-        if item.expected_output is not None:
-            request.expected_output.CopyFrom(document_to_message(item.expected_output, Encoding.TEXT))
-        if item.metadata is not None:
-            request.metadata.CopyFrom(document_to_message(item.metadata, Encoding.TEXT))
-        return request
-
     async def _run_requests(
-        self, experiment: ExperimentRef, results: AsyncIterator[Sequence[ItemResult]]
+        self, experiment: ExperimentRef, results: AsyncIterable[Sequence[ItemResult]]
     ) -> AsyncIterator[evaluation_service_pb2.EvaluateRunRequest]:
-        header = evaluation_service_pb2.EvaluateRunHeader(
-            evaluator=self._evaluator, experiment=_experiment(experiment)
-        )
+        header = run_header(experiment, self._evaluator)
         yield evaluation_service_pb2.EvaluateRunRequest(header=header)
         async for chunk in results:
             for result in chunk:
@@ -124,32 +97,13 @@ class GrpcEvaluator:
         response: evaluation_service_pb2.EvaluateItemResponse | evaluation_service_pb2.EvaluateRunResponse,
     ) -> Sequence[Evaluation]:
         self._endpoint.redact_answer(response)
-        found = response.evaluations
-        if len(found) > MAX_EVALUATIONS:
-            raise self._invalid("evaluations", f"must be at most {MAX_EVALUATIONS}, not {len(found)}")
-        return tuple(
-            self._evaluation(message, f"evaluations[{index}]") for index, message in enumerate(found)
-        )
-
-    def _evaluation(self, message: evaluation_pb2.Evaluation, path: str) -> Evaluation:
-        if len(message.name) > MAX_NAME:
-            raise self._invalid(f"{path}.name", f"must be at most {MAX_NAME} characters")
         try:
-            return evaluation_from_message(message)
-        except InvalidEvaluationError as error:
-            raise self._invalid(f"{path}.{error.field}", error.problem) from None
-
-    def _invalid(self, field: str, problem: str) -> CallFailedError:
-        return CallFailedError(
-            Failure.INVALID_ANSWER,
-            f"gave an answer whose {field} {problem}.",
-            endpoint=self._endpoint.address,
-            field=field,
-            description=problem,
-        )
-
-
-def _experiment(experiment: ExperimentRef) -> task_service_pb2.ExperimentInfo:
-    return task_service_pb2.ExperimentInfo(
-        id=experiment.id, name=experiment.name, run_name=experiment.run_name
-    )
+            return read_evaluations(response.evaluations)
+        except InvalidAnswerError as error:
+            raise CallFailedError(
+                Failure.INVALID_ANSWER,
+                f"gave an answer whose {error.field} {error.problem}.",
+                endpoint=self._endpoint.address,
+                field=error.field,
+                description=error.problem,
+            ) from None

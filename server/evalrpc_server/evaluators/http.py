@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterable, Sequence
 from contextlib import aclosing
 
 from evalrpc_server.domain.documents import MAX_DOCUMENT_BYTES
@@ -54,7 +54,7 @@ class HttpEvaluator:
             raise EvaluatorError(failure.as_error("evaluator", EVALUATOR_REASONS)) from None
 
     async def evaluate_run(
-        self, experiment: ExperimentRef, results: AsyncIterator[Sequence[ItemResult]]
+        self, experiment: ExperimentRef, results: AsyncIterable[Sequence[ItemResult]]
     ) -> Sequence[Evaluation]:
         """Returns the evaluations of a run, whose results are sent as they are read.
 

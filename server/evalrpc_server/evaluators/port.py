@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -74,7 +74,7 @@ class RunEvaluator(Protocol):
         """Who judges, `name@version`."""
 
     async def evaluate_run(
-        self, experiment: ExperimentRef, results: AsyncIterator[Sequence[ItemResult]]
+        self, experiment: ExperimentRef, results: AsyncIterable[Sequence[ItemResult]]
     ) -> Sequence[Evaluation]:
         """Returns the evaluations of a run from all its results, failed ones included, in item order and in chunks.
 

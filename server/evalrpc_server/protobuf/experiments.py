@@ -55,6 +55,7 @@ def experiment_to_message(experiment: Experiment, encoding: Encoding) -> experim
         end_time=timestamp(experiment.end_time),
         error=error_to_message(experiment.error) if experiment.error else None,
         request_id=experiment.request_id,
+        waiting=error_to_message(experiment.waiting) if experiment.waiting else None,
         langfuse=status_to_message(experiment.langfuse) if experiment.langfuse else None,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterable, Sequence
 from dataclasses import dataclass, replace
 
 from evalrpc_server.domain.errors import Error
@@ -12,6 +12,7 @@ from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.experiments import ExperimentRef
 from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.domain.results import ItemResult
+from evalrpc_server.domain.stopwatch import Stopwatch
 from evalrpc_server.evaluators.port import Case, Evaluator, EvaluatorError, RunEvaluator
 from evalrpc_server.runner.faults import fault
 
@@ -35,14 +36,14 @@ class Judge:
 
     async def judge(self, case: Case) -> tuple[Evaluation, ...]:
         """Returns the evaluations of a case; where the evaluator failed, one that says why."""
-        deadline = asyncio.timeout(self.timeout)
+        stopwatch = Stopwatch(self.timeout)
         try:
-            async with self.slots, deadline:
+            async with self.slots, stopwatch:
                 found = await self.evaluator.evaluate(case)
         except EvaluatorError as error:
             return self._failed(error.error)
         except TimeoutError as error:
-            late = deadline.expired()
+            late = stopwatch.expired
             return self._failed(_timeout(self.timeout) if late else fault(error, f"evaluator {self.name}"))
         except Exception as error:  # noqa: BLE001  a bug in one evaluator must not spoil the others
             return self._failed(fault(error, f"evaluator {self.name}"))
@@ -66,17 +67,17 @@ class RunJudge:
     reference: str = ""
 
     async def judge(
-        self, experiment: ExperimentRef, results: AsyncIterator[Sequence[ItemResult]]
+        self, experiment: ExperimentRef, results: AsyncIterable[Sequence[ItemResult]]
     ) -> tuple[Evaluation, ...]:
         """Returns the evaluations of a run; where the evaluator failed, one that says why."""
-        deadline = asyncio.timeout(self.timeout)
+        stopwatch = Stopwatch(self.timeout)
         try:
-            async with deadline:
+            async with stopwatch:
                 found = await self.evaluator.evaluate_run(experiment, results)
         except EvaluatorError as error:
             return self._failed(error.error)
         except TimeoutError as error:
-            late = deadline.expired()
+            late = stopwatch.expired
             return self._failed(
                 _timeout(self.timeout) if late else fault(error, f"run evaluator {self.name}")
             )

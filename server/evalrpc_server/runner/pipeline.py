@@ -19,6 +19,7 @@ from evalrpc_server.domain.items import Item
 from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.domain.results import EvaluatorCall, FailedAttempt, ItemResult, TaskOutcome
 from evalrpc_server.domain.spec.experiment import RetrySpec
+from evalrpc_server.domain.stopwatch import Stopwatch
 from evalrpc_server.domain.trace import span_id, trace_id
 from evalrpc_server.evaluators.port import Case
 from evalrpc_server.runner.backoff import retry_delay
@@ -106,24 +107,24 @@ class Pipeline:
             retries.append(
                 FailedAttempt(start_time=attempt.start_time, duration=attempt.duration, error=failure.error)
             )
-            await self.clock.sleep(retry_delay(self.retry, number, failure.retry_after, self.uniform))
+            if failure.backoff:
+                await self.clock.sleep(retry_delay(self.retry, number, failure.retry_after, self.uniform))
             await slots.acquire()
 
     async def _attempt(self, call: TaskCall) -> _Attempt:
-        start_time, began = self.clock.now(), self.clock.monotonic()
         answer, failure = None, None
-        deadline = asyncio.timeout(call.timeout)
+        stopwatch = Stopwatch(call.timeout, self.clock)
         try:
-            async with deadline:
+            async with stopwatch:
                 answer = await self.target.call(call)
         except TaskError as error:
             failure = error
         except TimeoutError as error:
-            failure = TaskError(_timeout(call) if deadline.expired() else fault(error, "the task call"))
+            failure = TaskError(_timeout(call) if stopwatch.expired else fault(error, "the task call"))
         except Exception as error:  # noqa: BLE001  a bug in a target is this trial's error, never the run's end
             failure = TaskError(fault(error, "the task call"))
         return _Attempt(
-            start_time=start_time, duration=self.clock.monotonic() - began, answer=answer, failure=failure
+            start_time=stopwatch.start_time, duration=stopwatch.elapsed, answer=answer, failure=failure
         )
 
     async def _judge(

@@ -54,12 +54,14 @@ class TaskError(Exception):
     Attributes:
         error: why; its `retryable` decides whether the call is repeated.
         retry_after: seconds that the endpoint asked to wait; None where it did not.
+        backoff: whether the task needs a pause before the call is repeated; not where somebody else takes it over.
     """
 
-    def __init__(self, error: Error, *, retry_after: float | None = None) -> None:
+    def __init__(self, error: Error, *, retry_after: float | None = None, backoff: bool = True) -> None:
         super().__init__(error.message)
         self.error = error
         self.retry_after = retry_after
+        self.backoff = backoff
 
 
 class Target(Protocol):
