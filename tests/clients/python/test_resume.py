@@ -85,6 +85,17 @@ def test_a_killed_server_is_found_again(connect: Connect, app: Application, tmp_
             assert len(run.result().item_results) == ITEMS
 
 
+def test_a_connection_that_hangs_is_left(connect: Connect, server: Server, app: Application) -> None:
+    with wire(server.grpc) as line:
+        events = []
+        for event in connect(line.address).run(**spec(app)):
+            events.append(event)
+            if event.sequence == ITEMS // 2:
+                line.freeze()
+                app.gate.set()
+        assert whole(events)
+
+
 def test_a_start_cut_before_its_answer_is_repeated_under_the_same_id(
     connect: Connect, script: Scripted
 ) -> None:

@@ -9,17 +9,20 @@ import pytest
 
 from evalrpc import (
     AlreadyExistsError,
+    EvalrpcError,
     ExperimentState,
     GrpcTask,
     HttpTask,
     InvalidRequestError,
     NotFoundError,
     RawJson,
+    ServerUnreachableError,
     Upload,
     builtin,
     http_evaluator,
 )
 from tests.clients.python.application import BOOM, Application
+from tests.clients.python.conftest import Connect
 
 CAPITALS = [
     {"id": "fr", "input": "Paris", "expected_output": "Paris", "metadata": {"continent": "Europe"}},
@@ -204,6 +207,18 @@ def test_an_endless_upload_ends_when_the_server_refuses(client: Any) -> None:
 
     with pytest.raises(InvalidRequestError):
         client.upload(endless())
+
+
+def test_data_that_were_read_once_are_not_read_again(connect: Connect, app: Application) -> None:
+    lists, iterators = [{"input": "x" * 1_000_000}] * 3, ({"input": "x" * 1_000_000} for _ in range(3))
+    client = connect("127.0.0.1:1")
+    for data, second in ((lists, ServerUnreachableError), (iterators, EvalrpcError)):
+        run = client.run(name="unsent", data=data, task=app.task)
+        with pytest.raises(ServerUnreachableError):
+            list(run)
+        with pytest.raises(second) as caught:
+            list(run)
+        assert type(caught.value) is second
 
 
 def test_start_returns_at_once_and_a_repeat_joins(client: Any, app: Application) -> None:

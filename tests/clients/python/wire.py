@@ -19,6 +19,7 @@ class Wire:
         self.cuts = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._ends: set[socket.socket] = set()
+        self._frozen: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._closed = False
         self._threads: list[threading.Thread] = []
@@ -39,6 +40,11 @@ class Wire:
                 end.shutdown(socket.SHUT_RDWR)
         for end in ends:
             end.close()
+
+    def freeze(self) -> None:
+        """Lets the connections of this moment carry nothing more, as when the other side hangs; new ones are relayed."""
+        with self._lock:
+            self._frozen |= self._ends
 
     def start(self) -> None:
         """Begins to accept connections."""
@@ -74,7 +80,8 @@ class Wire:
     def _relay(self, source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
-                target.sendall(data)
+                if source not in self._frozen:
+                    target.sendall(data)
         for end in (source, target):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)

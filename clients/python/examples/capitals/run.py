@@ -15,7 +15,7 @@ from questions import load_questions
 from services import Services, running_services
 
 from evalrpc import Client, EvalrpcError, ExperimentResult, ExperimentState, builtin, http_evaluator
-from evalrpc.cli.progress import progress_view
+from evalrpc.progress import progress_view
 
 BY_HAND = """
 To try it by hand, run in two other terminals

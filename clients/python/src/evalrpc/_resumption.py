@@ -6,6 +6,7 @@ that remembers the last number sees every event once, however often the stream b
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from evalrpc._errors import EvalrpcError, ServerUnreachableError, UnavailableErr
 from evalrpc.v1 import event_pb2
 
 DEFAULT_PATIENCE = 300.0
+
+_log = logging.getLogger("evalrpc")
 
 _FIRST_BACKOFF = 0.1
 _MAX_BACKOFF = 5.0
@@ -113,6 +116,8 @@ class Resumption:
             pause = max(pause, error.retry_after)
         if now - self._silent_since + pause > self._patience:
             raise self._interrupted(error) from error
+        what = self.experiment_id or "the start"
+        _log.info("%s broke off, trying again in %.1f s: %s", what, pause, error.message)
         return pause
 
     def _interrupted(self, error: EvalrpcError) -> EvalrpcError:

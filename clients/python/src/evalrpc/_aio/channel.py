@@ -43,11 +43,7 @@ class AsyncChannelOwner:
         """
         self._connection = connection(address, token=token, tls=tls)
         self._timeout = timeout
-        where, options = self._connection.address, self._connection.options
-        if self._connection.credentials is None:
-            self._channel = aio.insecure_channel(where, options)
-        else:
-            self._channel = aio.secure_channel(where, self._connection.credentials, options)
+        self._made: aio.Channel | None = None
 
     @property
     def address(self) -> str:
@@ -56,7 +52,8 @@ class AsyncChannelOwner:
 
     async def close(self) -> None:
         """Closes the connection and ends all calls. Experiments run on."""
-        await self._channel.close()
+        if self._made is not None:
+            await self._channel.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -65,6 +62,17 @@ class AsyncChannelOwner:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
+
+    @property
+    def _channel(self) -> aio.Channel:
+        """The channel, made on first use, as it belongs to the event loop that runs then."""
+        if self._made is None:
+            where, options = self._connection.address, self._connection.options
+            if self._connection.credentials is None:
+                self._made = aio.insecure_channel(where, options)
+            else:
+                self._made = aio.secure_channel(where, self._connection.credentials, options)
+        return self._made
 
     async def _call(self, method: aio.UnaryUnaryMultiCallable[Q, A], request: Q) -> A:
         try:

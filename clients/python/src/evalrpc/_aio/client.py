@@ -26,6 +26,7 @@ from evalrpc._spec.data import (
     AsyncItems,
     Items,
     LangfuseDataset,
+    OneTime,
     async_inline_or_rest,
     async_item_messages,
 )
@@ -86,17 +87,18 @@ class AsyncClient(AsyncEvaluatorCalls):
             OSError: the spec's file cannot be read.
         """
         message, request_id = build_spec(spec, fields, request_id)
-        pending = [data]
+        unread = OneTime(data)
 
-        async def open_stream(state: RunState) -> AsyncStream:
+        async def prepare() -> None:
+            await self._set_data(message, unread.take())
+
+        def open_stream(state: RunState) -> AsyncStream:
             if state.resumption.experiment_id is not None:
-                return await self._watch(state)
-            if pending:
-                await self._set_data(message, pending.pop())
+                return self._watch(state)
             request = requests.run_request(message, request_id, cancel_on_disconnect=cancel_on_disconnect)
             return self._experiments.RunExperiment(request, metadata=self._connection.metadata)
 
-        return self._run(Resumption(patience=patience), open_stream, collect=collect)
+        return self._run(Resumption(patience=patience), prepare, open_stream, collect=collect)
 
     async def start(
         self,
@@ -135,7 +137,7 @@ class AsyncClient(AsyncEvaluatorCalls):
             collect: whether to keep the results for `result()`, which otherwise reads them from the server again.
         """
         resumption = Resumption(experiment_id=experiment_id, after_sequence=after_sequence, patience=patience)
-        return self._run(resumption, self._watch, collect=collect)
+        return self._run(resumption, None, self._watch, collect=collect)
 
     async def result(self, experiment_id: str) -> ExperimentResult:
         """Returns what became of an experiment, as far as it is.
@@ -230,18 +232,20 @@ class AsyncClient(AsyncEvaluatorCalls):
     def _run(
         self,
         resumption: Resumption,
-        open_stream: Callable[[RunState], Awaitable[AsyncStream]],
+        prepare: Callable[[], Awaitable[None]] | None,
+        open_stream: Callable[[RunState], AsyncStream],
         *,
         collect: bool,
     ) -> AsyncRun:
         return AsyncRun(
             RunState(resumption, collect=collect),
             address=self.address,
+            prepare=prepare,
             open_stream=open_stream,
             fetch_result=self.result,
         )
 
-    async def _watch(self, state: RunState) -> AsyncStream:
+    def _watch(self, state: RunState) -> AsyncStream:
         return self._experiments.WatchExperiment(state.watch_request(), metadata=self._connection.metadata)
 
     async def _set_data(self, message: experiment_spec_pb2.ExperimentSpec, data: AsyncData | None) -> None:

@@ -50,12 +50,14 @@ class AsyncRun:
         state: RunState,
         *,
         address: str,
-        open_stream: Callable[[RunState], Awaitable[AsyncStream]],
+        prepare: Callable[[], Awaitable[None]] | None,
+        open_stream: Callable[[RunState], AsyncStream],
         fetch_result: Callable[[str], Awaitable[ExperimentResult]],
     ) -> None:
         """Is made by `AsyncClient.run()` and `AsyncClient.watch()`."""
         self._state = state
         self._address = address
+        self._prepare = prepare
         self._open_stream = open_stream
         self._fetch_result = fetch_result
         self._events: AsyncGenerator[Event] | None = None
@@ -114,11 +116,14 @@ class AsyncRun:
     async def _follow(self) -> AsyncGenerator[Event]:
         resumption = self._state.resumption
         try:
+            if self._prepare is not None:
+                await self._prepare()
+                self._prepare = None
             while not resumption.finished:
                 failure: EvalrpcError | None = None
                 stream: AsyncStream | None = None
                 try:
-                    stream = await self._open_stream(self._state)
+                    stream = self._open_stream(self._state)
                     async for response in stream:
                         event = self._state.take(response.event)
                         if event is not None:

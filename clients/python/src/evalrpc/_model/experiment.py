@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from evalrpc._model.evaluation import Error, Evaluation
+from evalrpc._model.plain import to_plain
 
 
 class ExperimentState(StrEnum):
@@ -170,3 +171,7 @@ class Experiment:
     evaluation_spending: Spending | None = None
     request_id: str | None = None
     spec: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the experiment as what `json.dumps` takes, without what is None."""
+        return to_plain(self)

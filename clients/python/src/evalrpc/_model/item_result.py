@@ -9,6 +9,7 @@ from typing import Any
 
 from evalrpc._documents import decode
 from evalrpc._model.evaluation import Error, Evaluation, Usage
+from evalrpc._model.plain import to_plain
 
 
 @dataclass(frozen=True)
@@ -102,3 +103,7 @@ class ItemResult:
     def output_metadata(self) -> Any:
         """Metadata that the task gave with its output; None if there is none."""
         return decode(self.output_metadata_json)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the result as what `json.dumps` takes: documents as themselves, without what is None."""
+        return to_plain(self)

@@ -13,26 +13,11 @@ from evalrpc._documents import decode
 _DOCUMENT = "_json"
 
 
-def to_plain(value: Any) -> Any:
-    """Returns a value as what `json.dumps` takes.
+def to_plain(value: Any) -> dict[str, Any]:
+    """Returns a dataclass as what `json.dumps` takes: an object of what is not None and not empty.
 
-    Dataclasses are objects of what is not None; documents stand in them as themselves, times in ISO 8601, durations in
-    seconds.
+    Documents stand in it as themselves, times in ISO 8601, durations in seconds.
     """
-    if is_dataclass(value):
-        return _object(value)
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, StrEnum):
-        return str(value)
-    if isinstance(value, tuple | list):
-        return [to_plain(each) for each in value]
-    if isinstance(value, Mapping):
-        return {str(key): to_plain(each) for key, each in value.items()}
-    return value
-
-
-def _object(value: Any) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for field in fields(value):
         content = getattr(value, field.name)
@@ -41,5 +26,19 @@ def _object(value: Any) -> dict[str, Any]:
         if field.name.endswith(_DOCUMENT):
             plain[field.name.removesuffix(_DOCUMENT)] = decode(content)
         else:
-            plain[field.name] = to_plain(content)
+            plain[field.name] = _plain(content)
     return plain
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return to_plain(value)
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, StrEnum):
+        return str(value)
+    if isinstance(value, tuple | list):
+        return [_plain(each) for each in value]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    return value

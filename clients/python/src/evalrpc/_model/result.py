@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from evalrpc._model.evaluation import Error, Evaluation
 from evalrpc._model.experiment import Experiment, ExperimentState
 from evalrpc._model.item_result import ItemResult
+from evalrpc._model.plain import to_plain
 from evalrpc._model.report import report
 
 
@@ -73,6 +75,10 @@ class ExperimentResult:
     def failed_items(self) -> tuple[ItemResult, ...]:
         """The results whose task failed."""
         return tuple(result for result in self.item_results if result.error is not None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the result as what `json.dumps` takes: {"experiment": ..., "item_results": [...]}."""
+        return to_plain(self)
 
     def format(self, *, include_item_results: bool = False) -> str:
         """Returns the result as text for a terminal, in the layout of the Langfuse SDK's `format()`.

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Ma
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from evalrpc._documents import encode
-from evalrpc._errors import Violation, invalid
+from evalrpc._errors import EvalrpcError, Violation, invalid
 from evalrpc._model.evaluators import Upload
 from evalrpc._spec.parsing import struct, timestamp
 from evalrpc.v1 import item_pb2, langfuse_pb2
@@ -69,6 +69,27 @@ Data = str | Upload | LangfuseDataset | Items
 """Data: items of any number, an upload or its id, or a dataset in Langfuse."""
 
 AsyncData = Data | AsyncItems
+
+D = TypeVar("D")
+
+
+class OneTime(Generic[D]):
+    """Data that are handed out again only if they can be read again."""
+
+    def __init__(self, data: D) -> None:
+        self._data = data
+        self._taken = False
+
+    def take(self) -> D:
+        """Returns the data.
+
+        Raises:
+            EvalrpcError: they are an iterator that was taken before, so that a part of them may be gone.
+        """
+        if self._taken and isinstance(self._data, Iterator | AsyncIterator):
+            raise EvalrpcError("the data of this run were read before; make another run with new data")
+        self._taken = True
+        return self._data
 
 
 def item_messages(items: Items) -> Iterator[item_pb2.Item]:

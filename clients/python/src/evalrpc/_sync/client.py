@@ -18,7 +18,7 @@ from evalrpc._model.item_result import ItemResult
 from evalrpc._model.result import ExperimentResult
 from evalrpc._resumption import DEFAULT_PATIENCE, Resumption
 from evalrpc._run import RunState
-from evalrpc._spec.data import Data, ItemLike, LangfuseDataset, inline_or_rest, item_messages
+from evalrpc._spec.data import Data, ItemLike, LangfuseDataset, OneTime, inline_or_rest, item_messages
 from evalrpc._spec.experiment import ExperimentFields, SpecLike, build_spec, large_items, set_reference
 from evalrpc._sync.evaluators import EvaluatorCalls
 from evalrpc._sync.run import Run, Stream
@@ -79,17 +79,18 @@ class Client(EvaluatorCalls):
             OSError: the spec's file cannot be read.
         """
         message, request_id = build_spec(spec, fields, request_id)
-        pending = [data]
+        unread = OneTime(data)
+
+        def prepare() -> None:
+            self._set_data(message, unread.take())
 
         def open_stream(state: RunState) -> Stream:
             if state.resumption.experiment_id is not None:
                 return self._watch(state)
-            if pending:
-                self._set_data(message, pending.pop())
             request = requests.run_request(message, request_id, cancel_on_disconnect=cancel_on_disconnect)
             return self._experiments.RunExperiment(request, metadata=self._connection.metadata)
 
-        return self._run(Resumption(patience=patience), open_stream, collect=collect)
+        return self._run(Resumption(patience=patience), prepare, open_stream, collect=collect)
 
     def start(
         self,
@@ -126,7 +127,7 @@ class Client(EvaluatorCalls):
             collect: whether to keep the results for `result()`, which otherwise reads them from the server again.
         """
         resumption = Resumption(experiment_id=experiment_id, after_sequence=after_sequence, patience=patience)
-        return self._run(resumption, self._watch, collect=collect)
+        return self._run(resumption, None, self._watch, collect=collect)
 
     def result(self, experiment_id: str) -> ExperimentResult:
         """Returns what became of an experiment, as far as it is.
@@ -213,11 +214,17 @@ class Client(EvaluatorCalls):
         return self._upload(item_messages(items), description)
 
     def _run(
-        self, resumption: Resumption, open_stream: Callable[[RunState], Stream], *, collect: bool
+        self,
+        resumption: Resumption,
+        prepare: Callable[[], None] | None,
+        open_stream: Callable[[RunState], Stream],
+        *,
+        collect: bool,
     ) -> Run:
         return Run(
             RunState(resumption, collect=collect),
             address=self.address,
+            prepare=prepare,
             open_stream=open_stream,
             fetch_result=self.result,
         )

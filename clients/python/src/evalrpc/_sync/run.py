@@ -50,12 +50,14 @@ class Run:
         state: RunState,
         *,
         address: str,
+        prepare: Callable[[], None] | None,
         open_stream: Callable[[RunState], Stream],
         fetch_result: Callable[[str], ExperimentResult],
     ) -> None:
         """Is made by `Client.run()` and `Client.watch()`."""
         self._state = state
         self._address = address
+        self._prepare = prepare
         self._open_stream = open_stream
         self._fetch_result = fetch_result
         self._events: Generator[Event] | None = None
@@ -114,6 +116,9 @@ class Run:
     def _follow(self) -> Generator[Event]:
         resumption = self._state.resumption
         try:
+            if self._prepare is not None:
+                self._prepare()
+                self._prepare = None
             while not resumption.finished:
                 failure: EvalrpcError | None = None
                 stream: Stream | None = None

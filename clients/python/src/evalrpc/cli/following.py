@@ -14,8 +14,8 @@ from evalrpc.cli.exits import INTERRUPTED, SUCCESSFUL, exit_code
 from evalrpc.cli.experiments import client_for
 from evalrpc.cli.junit import write_junit
 from evalrpc.cli.output import complain, note, print_json
-from evalrpc.cli.progress import progress_view
 from evalrpc.cli.thresholds import missed
+from evalrpc.progress import progress_view
 
 
 def run(arguments: Namespace) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from evalrpc._errors import EvalrpcError
 from evalrpc.cli.arguments import parse
 from evalrpc.cli.exits import INTERRUPTED, UNSUCCESSFUL
-from evalrpc.cli.output import complain
+from evalrpc.cli.output import Notes, complain
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -21,6 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # gRPC's own lines would come between ours
     arguments = parse(argv)
+    logging.getLogger("evalrpc").setLevel(logging.INFO)
+    logging.getLogger("evalrpc").addHandler(Notes())
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code: int = arguments.command(arguments)

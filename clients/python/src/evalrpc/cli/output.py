@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Sequence
 
 from evalrpc._errors import EvalrpcError
 from evalrpc._model.experiment import Experiment
-from evalrpc._model.plain import to_plain
+from evalrpc._model.item_result import ItemResult
+from evalrpc._model.result import ExperimentResult
 
 
 def complain(error: EvalrpcError | str) -> None:
@@ -25,9 +27,17 @@ def note(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def print_json(value: object, *, indent: int | None = 2) -> None:
+class Notes(logging.Handler):
+    """Prints what the client logs, such as that a connection is lost, to what stderr is at the time."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Prints a record."""
+        note(record.getMessage())
+
+
+def print_json(value: Experiment | ItemResult | ExperimentResult, *, indent: int | None = 2) -> None:
     """Prints a value as JSON."""
-    print(json.dumps(to_plain(value), ensure_ascii=False, indent=indent))
+    print(json.dumps(value.to_dict(), ensure_ascii=False, indent=indent))
 
 
 def print_experiments(experiments: Sequence[Experiment]) -> None:

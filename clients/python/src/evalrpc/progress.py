@@ -1,4 +1,9 @@
-"""How far a run is: a bar on a terminal, a line now and then elsewhere."""
+"""How far a run is: a bar on a terminal, a line now and then elsewhere.
+
+with progress_view() as view:
+for event in run:
+view.update(event)
+"""
 
 from __future__ import annotations
 
@@ -27,8 +32,8 @@ class ProgressView(Protocol):
 
 
 @contextmanager
-def progress_view(*, quiet: bool) -> Iterator[ProgressView]:
-    """Shows progress on stderr until the block ends."""
+def progress_view(*, quiet: bool = False) -> Iterator[ProgressView]:
+    """Shows progress on stderr until the block ends; with `quiet` it shows nothing."""
     console = Console(stderr=True)
     if quiet:
         yield _Silence()
