@@ -20,7 +20,7 @@ help: ## List the targets
 setup: $(READY) ## Create .venv and install both packages from the lock file
 
 $(READY): requirements.lock pyproject.toml clients/python/pyproject.toml
-	tools/setup "$(VENV)"
+	.ci/setup "$(VENV)"
 	touch $@
 
 .PHONY: demo
@@ -36,8 +36,8 @@ test: lint types check-generated pytest ## Check and test everything; this is wh
 
 .PHONY: pytest
 pytest: $(READY) ## Run the Python tests; ARGS="tests/store -k commit" picks some
-	tools/install-postgres
-	tools/install-grpcurl
+	.ci/install-postgres
+	.ci/install-grpcurl
 	$(BIN)/pytest $(ARGS)
 
 .PHONY: lint
@@ -47,7 +47,7 @@ lint: $(READY) ## Check style, layering and the .proto files
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
-	tools/check-breaking "$(BIN)/buf" "$(BASE)"
+	.ci/check-breaking "$(BIN)/buf" "$(BASE)"
 
 .PHONY: format
 format: $(READY) ## Format Python and .proto files, apply safe fixes
@@ -61,11 +61,11 @@ types: $(READY) ## Check types strictly
 
 .PHONY: generate
 generate: $(READY) ## Generate the clients' code from the .proto files
-	PATH="$(abspath $(BIN)):$$PATH" tools/generate
+	PATH="$(abspath $(BIN)):$$PATH" .ci/generate
 
 .PHONY: check-generated
 check-generated: $(READY) ## Fail if the committed generated code is stale
-	PATH="$(abspath $(BIN)):$$PATH" tools/generate --check
+	PATH="$(abspath $(BIN)):$$PATH" .ci/generate --check
 
 .PHONY: docs
 docs: $(READY) ## Write the documentation of the builtins from their catalogue

@@ -24,7 +24,7 @@ def find_binaries() -> Path:
     for directory in candidates:
         if (directory / "initdb").exists() and (directory / "postgres").exists():
             return directory
-    raise RuntimeError("PostgreSQL's initdb and postgres are not installed; `tools/install-postgres` does it")
+    raise RuntimeError("PostgreSQL's initdb and postgres are not installed; `.ci/install-postgres` does it")
 
 
 class PostgresServer:

@@ -36,6 +36,6 @@ def test_ci_runs_the_test_target_and_nothing_else():
 
 
 def test_every_script_that_make_calls_can_be_executed():
-    scripts = {ROOT / name for name in re.findall(r"tools/[\w-]+", MAKEFILE)}
+    scripts = {ROOT / name for name in re.findall(r"\.ci/[\w-]+", MAKEFILE)}
     assert scripts
     assert [script.name for script in scripts if not script.stat().st_mode & 0o111] == []
