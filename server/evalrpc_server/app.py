@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -15,6 +16,10 @@ from evalrpc_server.evaluators.pools import open_batcher
 from evalrpc_server.evaluators.registry import EvaluatorResources
 from evalrpc_server.http.listener import HttpListener
 from evalrpc_server.http.status import status_routes
+from evalrpc_server.langfuse.connections import Connections
+from evalrpc_server.langfuse.integration import LangfuseIntegration
+from evalrpc_server.langfuse.projects import load_projects
+from evalrpc_server.outbound.client import HttpClient
 from evalrpc_server.outbound.outbound import Outbound
 from evalrpc_server.outbound.secrets import Secrets
 from evalrpc_server.outbound.settings import OutboundSettings
@@ -27,7 +32,6 @@ from evalrpc_server.rpc.server import RpcServer, Service
 from evalrpc_server.rpc.settings import RpcSettings, TlsFiles
 from evalrpc_server.runner.acceptance import Acceptance
 from evalrpc_server.runner.assembly import SpecAssembly
-from evalrpc_server.runner.integration import NoIntegration
 from evalrpc_server.runner.manager import Manager
 from evalrpc_server.store.port import Store
 from evalrpc_server.store.registry import open_store
@@ -39,6 +43,7 @@ from evalrpc_server.telemetry.store import MeasuredExperiments
 from evalrpc_server.tokens import Tokens
 
 _STOP_SECONDS = 5.0
+_FLUSH_SECONDS = 5.0
 
 
 class App:
@@ -59,6 +64,7 @@ class App:
 
         Raises:
             StoreError: the store cannot be opened.
+            ProjectsError: the configuration of Langfuse projects is wrong.
             ListenError: an address cannot be listened on, or must not be without authentication.
             TelemetryError: an OTEL_* variable cannot be followed.
             TokensError: the file of tokens cannot be used.
@@ -85,17 +91,18 @@ class App:
         self._closing.push_async_callback(outbound.aclose)
         batcher = open_batcher(settings.executor, settings.executor_workers)
         self._closing.push_async_callback(batcher.aclose)
+        langfuse = self._open_langfuse(store, clock)
         assembly = SpecAssembly(
             store=store,
             clock=clock,
             targets=TargetResources(outbound=outbound),
             evaluators=EvaluatorResources(outbound=outbound, batcher=batcher),
-            integration=NoIntegration(),
+            integration=langfuse,
         )
         measured = MeasuredExperiments(store, ExperimentMetrics(telemetry.meter_provider))
         self._manager = Manager(measured, assembly, clock, max_running=settings.max_running_experiments)
         self._rpc = RpcServer(
-            self._services(store, self._manager, clock),
+            self._services(store, self._manager, clock, langfuse),
             rpc_settings,
             telemetry=RpcTelemetry(telemetry.tracer_provider, telemetry.meter_provider),
             guards=guards,
@@ -112,8 +119,25 @@ class App:
         self.http_address = await listener.start()
         self._closing.push_async_callback(listener.aclose)
 
-    def _services(self, store: Store, manager: Manager, clock: SystemClock) -> list[Service]:
-        acceptance = Acceptance(store, clock)
+    def _open_langfuse(self, store: Store, clock: SystemClock) -> LangfuseIntegration:
+        """Connects to the Langfuse projects; the operator names them, so the outbound policy is not asked."""
+        projects = load_projects(os.environ, self._settings.langfuse_projects, self._secrets)
+        client = HttpClient(_outbound_settings(self._settings), self._secrets)
+        self._closing.push_async_callback(client.aclose)
+        langfuse = LangfuseIntegration(
+            Connections(projects, client, self._secrets, clock),
+            store=store,
+            clock=clock,
+            spool=self._settings.data_dir / "spool",
+        )
+        langfuse.start()
+        self._closing.push_async_callback(langfuse.close, _FLUSH_SECONDS)
+        return langfuse
+
+    def _services(
+        self, store: Store, manager: Manager, clock: SystemClock, langfuse: LangfuseIntegration
+    ) -> list[Service]:
+        acceptance = Acceptance(store, clock, langfuse)
         experiments = ExperimentServicer(acceptance=acceptance, manager=manager, store=store)
         evaluators = EvaluatorServicer(acceptance=acceptance, store=store, clock=clock)
         datasets = DatasetServicer(store=store)

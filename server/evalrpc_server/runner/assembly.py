@@ -12,7 +12,7 @@ from evalrpc_server.runner.collection import Collection
 from evalrpc_server.runner.integration import Integration
 from evalrpc_server.runner.judging import Judge, RunJudge
 from evalrpc_server.runner.pipeline import Pipeline
-from evalrpc_server.runner.reporting import Reporter
+from evalrpc_server.runner.reporting import NoReporter, Reporter
 from evalrpc_server.runner.run import Parts
 from evalrpc_server.store.port import ItemStore
 from evalrpc_server.targets.registry import TargetResources, open_target
@@ -61,7 +61,7 @@ class SpecAssembly:
 
     def reporter(self, experiment: Experiment) -> Reporter:
         """Returns what tells of the experiment elsewhere."""
-        return self._integration.reporter(experiment)
+        return self._integration.reporter(experiment) or NoReporter()
 
     def _judge(self, experiment: Experiment, given: EvaluatorSpec) -> Judge:
         spec = experiment.spec

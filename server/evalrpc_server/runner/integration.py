@@ -8,7 +8,7 @@ from evalrpc_server.datasets.port import DataSource
 from evalrpc_server.domain.experiments import Experiment
 from evalrpc_server.domain.langfuse import LangfuseStatus
 from evalrpc_server.domain.spec.experiment import ExperimentSpec
-from evalrpc_server.runner.reporting import NoReporter, Reporter
+from evalrpc_server.runner.reporting import Reporter
 
 
 class Integration(Protocol):
@@ -33,8 +33,8 @@ class Integration(Protocol):
     def source(self, experiment: Experiment) -> DataSource | None:
         """Returns where an experiment's data is fetched from; None for data that is in the store already."""
 
-    def reporter(self, experiment: Experiment) -> Reporter:
-        """Returns what tells of the experiment elsewhere."""
+    def reporter(self, experiment: Experiment) -> Reporter | None:
+        """Returns what tells of the experiment elsewhere; None where nothing is to be told."""
 
 
 class NoIntegration:
@@ -48,6 +48,5 @@ class NoIntegration:
         """Returns no source."""
         return None
 
-    def reporter(self, _experiment: Experiment, /) -> Reporter:
-        """Returns a reporter that reports nothing."""
-        return NoReporter()
+    def reporter(self, _experiment: Experiment, /) -> None:
+        """Returns no reporter."""

@@ -1,0 +1,207 @@
+"""Delivery: everything that is queued for one project, on its way to Langfuse for as long as it takes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Protocol
+
+from evalrpc_server.domain.clock import Clock
+from evalrpc_server.domain.errors import Error
+from evalrpc_server.domain.experiments import Experiment
+from evalrpc_server.domain.langfuse import LangfuseStatus
+from evalrpc_server.domain.reasons import Reason
+from evalrpc_server.langfuse.backoff import Backoff
+from evalrpc_server.langfuse.connections import Connection
+from evalrpc_server.langfuse.identity import run_url
+from evalrpc_server.langfuse.runs import Runs
+from evalrpc_server.langfuse.score_delivery import RunScoreSender, ScoreSender
+from evalrpc_server.langfuse.server import Generation
+from evalrpc_server.langfuse.stream import LINGER_SECONDS, Stream
+from evalrpc_server.langfuse.traces import TraceSender
+from evalrpc_server.store.port import ExperimentStore, OutboxCounts, OutboxRecord, OutboxStore
+
+logger = logging.getLogger(__name__)
+
+_POLL_SECONDS = 0.5
+_RESTART_SECONDS = 1.0
+
+
+class DeliveryStore(ExperimentStore, OutboxStore, Protocol):
+    """What a delivery reads and writes."""
+
+
+class Delivery:
+    """Delivers one project's records. It never holds up who queues them.
+
+    Args:
+        connection: to the project.
+        store: where records and results are.
+        clock: for waiting.
+        linger: seconds that records wait for company.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        store: DeliveryStore,
+        clock: Clock,
+        linger: float = LINGER_SECONDS,
+    ) -> None:
+        api, server = connection.api, connection.server
+        self._project = connection.project
+        self._store = store
+        self._clock = clock
+        self._server = server
+        self._runs = Runs(api, server)
+        self._backoff = Backoff(api.project.name, clock)
+        self._changed = asyncio.Event()
+        senders: Sequence[Any] = (
+            TraceSender(api, self._runs, store),
+            ScoreSender(api, server),
+            RunScoreSender(api, server, self._runs, store),
+        )
+        self._streams: dict[str, Stream[Any]] = {
+            sender.kind: Stream(
+                api.project.name,
+                sender,
+                store=store,
+                clock=clock,
+                backoff=self._backoff,
+                settled=self._wake,
+                linger=linger,
+            )
+            for sender in senders
+        }
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def base_url(self) -> str:
+        """Where Langfuse is."""
+        return self._project.base_url
+
+    @property
+    def project_id(self) -> str:
+        """Langfuse's id of the project; empty until it is known."""
+        return self._server.project_id
+
+    @property
+    def environment(self) -> str:
+        """The environment of traces and scores, unless an experiment names its own."""
+        return self._project.environment
+
+    def experiment_id(self, experiment: Experiment) -> str:
+        """Returns the id of an experiment in Langfuse, with repetitions that of the first trials; empty until known."""
+        return self._runs.known(experiment, 1)
+
+    def start(self) -> None:
+        """Begins to deliver what is queued."""
+        self._tasks = [
+            asyncio.create_task(self._keep_running(stream), name=f"langfuse {self._project.name} {kind}")
+            for kind, stream in self._streams.items()
+        ]
+
+    async def close(self, seconds: float) -> None:
+        """Delivers for at most so many seconds what is there, and stops; the rest stays queued."""
+        for stream in self._streams.values():
+            stream.hold(1)
+        try:
+            async with asyncio.timeout(seconds):
+                while not all(stream.idle for stream in self._streams.values()):
+                    await self._settled_once(_POLL_SECONDS)
+        except TimeoutError:
+            logger.info("records for Langfuse stay queued", extra={"project": self._project.name})
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def note(self, records: Sequence[OutboxRecord]) -> None:
+        """Tells that records are about to be stored."""
+        for record in records:
+            self._streams[record.kind].note(1)
+
+    def hurry(self) -> None:
+        """Has what is queued sent without waiting for more."""
+        for stream in self._streams.values():
+            stream.hurry()
+
+    async def settled(self, experiment_id: str, seconds: float) -> None:
+        """Waits until all of an experiment's records are answered for, at most so many seconds."""
+        for stream in self._streams.values():
+            stream.hold(1)
+        try:
+            async with asyncio.timeout(seconds):
+                while (await self._store.outbox_counts(experiment_id)).queued:
+                    await self._settled_once(_POLL_SECONDS)
+        except TimeoutError:
+            pass
+        finally:
+            for stream in self._streams.values():
+                stream.hold(-1)
+
+    async def status(self, experiment: Experiment, known: LangfuseStatus) -> LangfuseStatus:
+        """Returns what became of an experiment's records by now."""
+        counts = await self._store.outbox_counts(experiment.id)
+        error, time = self._last_error(counts)
+        identity = self.experiment_id(experiment)
+        return replace(
+            known,
+            experiment_id=identity,
+            dataset_run_id=identity if known.dataset_id else "",
+            url=self._url(known, identity),
+            queued=counts.queued,
+            accepted=counts.accepted,
+            rejected=counts.rejected,
+            last_error=error,
+            last_error_time=time,
+        )
+
+    def _url(self, known: LangfuseStatus, identity: str) -> str:
+        server = self._server.known
+        if not identity or not self.project_id:
+            return known.url
+        if not known.dataset_id and server is not None and server.generation is Generation.LEGACY:
+            return ""  # it shows runs of datasets only
+        return run_url(
+            self.base_url,
+            self.project_id,
+            mode=known.link_mode,
+            experiment_id=identity,
+            dataset_id=known.dataset_id,
+        )
+
+    def _last_error(self, counts: OutboxCounts) -> tuple[Error | None, datetime | None]:
+        if counts.rejected:
+            refused = Error(
+                reason=Reason.LANGFUSE_REJECTED,
+                message=counts.last_error,
+                metadata={"project": self._project.name},
+            )
+            return refused, None
+        if counts.queued and self._backoff.trouble:
+            return self._backoff.trouble
+        return None, None
+
+    def _wake(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    async def _settled_once(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+    async def _keep_running(self, stream: Stream[Any]) -> None:
+        """Runs a stream whatever happens in it; a bug is logged, and tried again."""
+        while True:
+            try:
+                await stream.run()
+            except Exception:  # delivery must go on
+                logger.exception("delivery to Langfuse failed", extra={"project": self._project.name})
+                await self._clock.sleep(_RESTART_SECONDS)

@@ -1,0 +1,15 @@
+"""The kinds of outbox records, and what their payloads are."""
+
+from __future__ import annotations
+
+TRACE = "trace"
+"""A result's trace: the payload is the sequence of the result's event, in digits."""
+
+LINK = "link"
+"""A result's dataset run item, on servers that want one: the payload is as with `TRACE`."""
+
+SCORE = "score"
+"""A score: the payload is its body."""
+
+RUN_SCORE = "run_score"
+"""A run's score whose run has no id yet, because the server gives it with the first run item: the body without it."""

@@ -1,0 +1,273 @@
+"""One kind of a project's records on its way: read in order, cut into batches, sent until Langfuse has answered for each."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from evalrpc_server.domain.clock import Clock
+from evalrpc_server.langfuse.api import ApiError
+from evalrpc_server.langfuse.backoff import Backoff
+from evalrpc_server.store.port import OutboxStore, QueuedRecord, StoreError
+
+logger = logging.getLogger(__name__)
+
+LINGER_SECONDS = 2.0
+"""How long records wait for company while nobody waits for them."""
+
+_IDLE_SECONDS = 30.0
+_DEFERRED_SECONDS = 0.5
+_SETTLE_SECONDS = 1.0
+
+_REFUSALS = frozenset({400, 404, 409, 410, 413, 422})
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of records, by position. `deferred` ones could not be sent yet, and stay queued."""
+
+    accepted: Sequence[int] = ()
+    rejected: Mapping[int, str] = field(default_factory=dict)
+    deferred: Sequence[int] = ()
+
+
+class Batch(Protocol):
+    """Records that travel in one request."""
+
+    @property
+    def positions(self) -> Sequence[int]:
+        """The records' positions in the outbox."""
+
+
+B = TypeVar("B", bound=Batch)
+
+
+class Sender(Protocol[B]):
+    """Turns one kind of records into requests.
+
+    Attributes:
+        kind: of the records.
+        parallel: requests in flight at once.
+        page: records that are read at once; as many waiting are sent without lingering.
+    """
+
+    kind: str
+    parallel: int
+    page: int
+
+    def batches(self, queued: Sequence[QueuedRecord]) -> AsyncGenerator[B | Settlement]:
+        """Yields batches of records, each made when the one before is on its way, and what needs no request.
+
+        Raises:
+            ApiError: what Langfuse has to tell first cannot be asked now; the records are given again later.
+        """
+
+    async def send(self, batch: B) -> tuple[Settlement, Sequence[B]]:
+        """Makes one attempt at a batch; returns what became of its records, and smaller batches of the rest.
+
+        Raises:
+            ApiError: nothing became of any of them; the batch is to be sent again.
+        """
+
+
+def is_refusal(error: ApiError) -> bool:
+    """Whether Langfuse refuses what was sent for what it is: sending it again would be of no use."""
+    return error.status in _REFUSALS and not error.retryable
+
+
+class Stream(Generic[B]):
+    """Delivers one kind of records of a project, as long as it takes, in bounded memory.
+
+    Args:
+        project: by its name in the configuration.
+        sender: makes the requests.
+        store: where the records are queued.
+        clock: for waiting.
+        backoff: how failures are waited out; shared by the project's streams.
+        settled: called when records were settled.
+    """
+
+    def __init__(
+        self,
+        project: str,
+        sender: Sender[B],
+        *,
+        store: OutboxStore,
+        clock: Clock,
+        backoff: Backoff,
+        settled: Callable[[], None],
+        linger: float = LINGER_SECONDS,
+    ) -> None:
+        self._project = project
+        self._sender = sender
+        self._store = store
+        self._clock = clock
+        self._backoff = backoff
+        self._settled = settled
+        self._linger = linger
+        self._slots = asyncio.Semaphore(sender.parallel)
+        self._busy: set[int] = set()
+        self._deferred = False
+        self._after = 0
+        self._waiting = 1  # what an earlier process left
+        self._arrived = asyncio.Event()
+        self._urgent = asyncio.Event()
+        self._held = 0
+        self._sending: set[asyncio.Task[None]] = set()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is known to be on its way."""
+        return not self._busy and not self._waiting and not self._deferred
+
+    def note(self, count: int) -> None:
+        """Tells that records are about to be stored."""
+        self._waiting += count
+        self._arrived.set()
+        if self._waiting >= self._sender.page:
+            self._urgent.set()
+
+    def hurry(self) -> None:
+        """Sends what is there without waiting for more."""
+        self._arrived.set()
+        self._urgent.set()
+
+    def hold(self, change: int) -> None:
+        """Counts those who wait for records to be delivered; while there are any, none lingers."""
+        self._held += change
+        if self._held:
+            self.hurry()
+
+    async def run(self) -> None:
+        """Delivers until cancelled, from the oldest record that is queued."""
+        self._after = failures = 0
+        try:
+            while True:
+                try:
+                    await self._scan()
+                    failures = 0
+                except ApiError as error:
+                    failures, self._deferred = failures + 1, True
+                    await self._backoff.wait(failures, error)
+                except StoreError as error:
+                    self._deferred = True
+                    logger.warning(
+                        "the outbox cannot be read", extra={"project": self._project, "cause": str(error)}
+                    )
+                    await self._clock.sleep(_SETTLE_SECONDS)
+                await self._wait()
+        finally:
+            for task in self._sending:
+                task.cancel()
+            await asyncio.gather(*self._sending, return_exceptions=True)
+
+    async def _wait(self) -> None:
+        """Waits until there may be something to send, and for company unless it is urgent."""
+        if not self._waiting and not self._deferred:
+            await self._until(self._arrived, _IDLE_SECONDS)
+        if self._deferred:
+            await self._until(self._urgent, _DEFERRED_SECONDS)
+        elif not self._held and self._waiting < self._sender.page:
+            await self._until(self._urgent, self._linger)
+        elif self._waiting:
+            await self._clock.sleep(0.01)
+        self._arrived.clear()
+        self._urgent.clear()
+
+    async def _until(self, event: asyncio.Event, seconds: float) -> None:
+        tasks = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(self._clock.sleep(seconds))]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def _scan(self) -> None:
+        """Sends everything that is queued, from the beginning where something had to be left behind."""
+        if self._deferred:
+            self._after, self._deferred = 0, False
+        while page := await self._store.read_outbox(
+            self._project, self._sender.kind, after=self._after, limit=self._sender.page
+        ):
+            self._after = page[-1].position
+            self._waiting = max(0, self._waiting - len(page))
+            fresh = [queued for queued in page if queued.position not in self._busy]
+            async with aclosing(self._sender.batches(fresh)) as batches:
+                while await self._send_next(batches):
+                    pass
+        if not self._busy:
+            self._waiting = 0
+
+    async def _send_next(self, batches: AsyncGenerator[B | Settlement]) -> bool:
+        """Waits for a slot and starts on the next batch; returns False at the end."""
+        await self._slots.acquire()
+        try:
+            found = await anext(batches, None)
+        except BaseException:
+            self._slots.release()
+            raise
+        if found is None or isinstance(found, Settlement):
+            self._slots.release()
+            if found is not None:
+                await self._settle(found)
+            return found is not None
+        self._busy.update(found.positions)
+        task = asyncio.create_task(self._deliver(found))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+        return True
+
+    async def _deliver(self, batch: B) -> None:
+        try:
+            left = [batch]
+            while left:
+                settlement, rest = await self._attempt(left.pop())
+                left.extend(rest)
+                await self._settle(settlement)
+        finally:
+            self._busy.difference_update(batch.positions)
+            self._slots.release()
+
+    async def _attempt(self, batch: B) -> tuple[Settlement, Sequence[B]]:
+        failures = 0
+        while True:
+            try:
+                answer = await self._sender.send(batch)
+            except ApiError as error:
+                failures += 1
+                await self._backoff.wait(failures, error)
+            else:
+                self._backoff.note_success()
+                return answer
+
+    async def _settle(self, settlement: Settlement) -> None:
+        if settlement.deferred:
+            self._deferred = True
+        if not settlement.accepted and not settlement.rejected:
+            return
+        while True:
+            try:
+                await self._store.settle_outbox(accepted=settlement.accepted, rejected=settlement.rejected)
+            except StoreError as error:
+                logger.warning(
+                    "deliveries cannot be noted; trying again",
+                    extra={"project": self._project, "cause": str(error)},
+                )
+                await self._clock.sleep(_SETTLE_SECONDS)
+            else:
+                break
+        for position, reason in settlement.rejected.items():
+            logger.warning(
+                "Langfuse refused a record",
+                extra={
+                    "project": self._project,
+                    "kind": self._sender.kind,
+                    "position": position,
+                    "cause": reason,
+                },
+            )
+        self._settled()
