@@ -18,6 +18,7 @@ import pytest
 
 from evalrpc import Client, ExperimentState
 from tests.clients.python.application import BOOM, Application
+from tests.clients.python.wire import wire
 from tests.processes import running
 from tests.servers import Server
 
@@ -200,6 +201,21 @@ def test_an_interrupt_detaches_and_tells_how_to_go_on(
     with running([*COMMAND, *match[1].split()]) as program:
         program.wait_for("3 items, 1 failed")
         assert program.wait() == 0
+
+
+def test_a_lost_connection_is_told_and_survived(server: Server, app: Application, tmp_path: Path) -> None:
+    spec = written(tmp_path / "spec.json", app.gated)
+    with (
+        wire(server.grpc) as line,
+        running([*COMMAND, "run", spec, "--address", line.address]) as program,
+    ):
+        experiment_id = program.wait_for(r"(exp_\w+) Quiz")[1]
+        line.cut()
+        program.wait_for(rf"^{experiment_id} broke off, trying again in \S+ s: ")
+        app.gate.set()
+        program.wait_for("3 items, 1 failed")
+        assert program.wait() == 0
+        assert not re.search(r"^[EWI]\d{4} ", program.output, re.MULTILINE), "gRPC's own lines are kept away"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
