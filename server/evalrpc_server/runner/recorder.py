@@ -38,9 +38,16 @@ class _Change:
     langfuse: LangfuseStatus | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """The run waits for something, or does not any more."""
+
+    waiting: Error | None
+
+
 T = TypeVar("T")
 
-_Entry = ItemResult | RunEvaluations | _Change
+_Entry = ItemResult | RunEvaluations | _Change | _Wait
 
 
 class Recorder:
@@ -87,6 +94,10 @@ class Recorder:
         """Stores and publishes a change of state; returns when that is done."""
         langfuse = await self._delivered()
         await self._record(_Change(state, self._clock.now(), error, langfuse))
+
+    async def note_waiting(self, waiting: Error | None) -> None:
+        """Stores and publishes why nothing moves, or that nothing is in the way any more."""
+        await self._record(_Wait(waiting))
 
     async def flush(self) -> None:
         """Waits until what was recorded is delivered elsewhere, as far as the experiment asks for that."""
@@ -176,7 +187,11 @@ class Recorder:
                 experiment, sequence=sequence, progress=progress, run_evaluations=evaluations
             )
             return experiment, entry, self._reported(self._reporter.run_records, experiment, evaluations)
-        experiment = _with_change(replace(experiment, sequence=sequence, progress=progress), entry)
+        experiment = replace(experiment, sequence=sequence, progress=progress)
+        if isinstance(entry, _Wait):
+            experiment = replace(experiment, waiting=entry.waiting)
+        else:
+            experiment = _with_change(experiment, entry)
         return experiment, experiment, ()
 
     @staticmethod
@@ -216,4 +231,5 @@ def _with_change(experiment: Experiment, change: _Change) -> Experiment:
         end_time=ended,
         error=change.error,
         langfuse=change.langfuse,
+        waiting=experiment.waiting if change.state is State.RUNNING else None,
     )

@@ -6,7 +6,13 @@ import asyncio
 import contextlib
 import enum
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Sequence,
+)
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,16 +28,17 @@ from evalrpc_server.domain.trace import trace_id
 from evalrpc_server.evaluators.port import EvaluatorError
 from evalrpc_server.runner.collection import Collection
 from evalrpc_server.runner.faults import fault
+from evalrpc_server.runner.hosting import Attendance, Hosting, RunError
 from evalrpc_server.runner.judging import RunJudge
 from evalrpc_server.runner.pipeline import Pipeline
 from evalrpc_server.runner.recorder import Recorder
 from evalrpc_server.runner.slots import Room, Slots
+from evalrpc_server.runner.stored import StoredResults
 from evalrpc_server.store.port import ExperimentStore
 
 logger = logging.getLogger(__name__)
 
 _ROOM_CHARACTERS = 32 * 1024 * 1024
-_RESULTS_PAGE = 500
 _MOST_AHEAD = 64
 
 
@@ -42,24 +49,19 @@ class _Stop(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What a run works with, all built from the experiment's spec."""
+    """What a run works with, all built from the experiment's spec; `hosting` where it needs workers."""
 
     pipeline: Pipeline
     run_judges: Sequence[RunJudge]
     collection: Collection
+    hosting: Hosting | None = None
 
     async def aclose(self) -> None:
         """Releases what the parts hold."""
         await self.pipeline.aclose()
         await asyncio.gather(*(judge.evaluator.aclose() for judge in self.run_judges))
-
-
-class RunError(Exception):
-    """The run cannot go on; the experiment fails with this error."""
-
-    def __init__(self, error: Error) -> None:
-        super().__init__(error.message)
-        self.error = error
+        if self.hosting:
+            self.hosting.close()
 
 
 class Run:
@@ -90,6 +92,7 @@ class Run:
         self._room = Room(trials=max(4 * spec.max_concurrency, 1000), characters=_ROOM_CHARACTERS)
         self._ahead = asyncio.Semaphore(min(spec.max_concurrency, _MOST_AHEAD))
         self._trials: set[asyncio.Task[None]] = set()
+        self._supervising: set[asyncio.Task[None]] = set()
         loop = asyncio.get_running_loop()
         self._stop: asyncio.Future[_Stop] = loop.create_future()
         self._broken: asyncio.Future[None] = loop.create_future()
@@ -128,13 +131,13 @@ class Run:
             await self._fail(fault(error, f"experiment {self.experiment.id}"), recording)
         finally:
             await _cut_off(self._trials)
+            await _cut_off(self._supervising)
             await _cut_off({recording})
             if self._broken.done() and not self._broken.cancelled():
                 self._broken.exception()
             if self._parts:
                 await self._parts.aclose()
-            if self._placed:
-                self._places.release()
+            self._leave_place()
 
     async def _execute(self) -> None:
         if self.experiment.state is State.CANCELLING:
@@ -150,11 +153,33 @@ class Run:
             await asyncio.wait(self._trials, timeout=self._grace)
 
     async def _prepare(self) -> None:
-        await self._places.acquire()
-        self._placed = True
+        await self._take_place()
         self._parts = await self._build(self.experiment)
+        if self._parts.hosting:
+            await self._attend(self._parts.hosting)
         if self.experiment.state is State.PENDING:
             await self._recorder.change_state(State.RUNNING)
+
+    async def _attend(self, hosting: Hosting) -> None:
+        """Waits for workers, without a place meanwhile, and watches from then on that there are some."""
+        attendance = Attendance(hosting, self._recorder, self._clock, self.experiment.spec.worker_wait)
+        if hosting.absent() is not None:
+            self._leave_place()
+        await attendance.wait()
+        await self._take_place()
+        supervising = asyncio.create_task(attendance.supervise())
+        supervising.add_done_callback(self._notice_fault)
+        self._supervising.add(supervising)
+
+    async def _take_place(self) -> None:
+        if not self._placed:
+            await self._places.acquire()
+            self._placed = True
+
+    def _leave_place(self) -> None:
+        if self._placed:
+            self._placed = False
+            self._places.release()
 
     @property
     def _ready(self) -> Parts:
@@ -232,9 +257,15 @@ class Run:
             if self._stop.done():
                 self._slots.release()
             else:
-                await self._recorder.record_result(await self._result(item, trial))
+                result = await self._result(item, trial)
+                await self._recorder.record_result(result)
+                self._tell_stored(result.trace_id)
         finally:
             self._room.leave(item.size)
+
+    def _tell_stored(self, unit: str) -> None:
+        if hosting := self._ready.hosting:
+            hosting.stored(unit)
 
     async def _take_slot(self) -> None:
         try:
@@ -262,21 +293,11 @@ class Run:
         judges = self._ready.run_judges
         if not judges or self.experiment.run_evaluations:
             return
-        groups = await asyncio.gather(
-            *(judge.judge(self.experiment.ref, self._results()) for judge in judges)
-        )
+        results = StoredResults(self._store, self.experiment.id)
+        groups = await asyncio.gather(*(judge.judge(self.experiment.ref, results) for judge in judges))
         evaluations: list[Evaluation] = [evaluation for group in groups for evaluation in group]
         await self._recorder.record_run_evaluations(evaluations)
-
-    async def _results(self) -> AsyncIterator[Sequence[ItemResult]]:
-        cursor = ""
-        while True:
-            page = await self._store.read_results(self.experiment.id, limit=_RESULTS_PAGE, cursor=cursor)
-            if page.results:
-                yield page.results
-            if not page.next_cursor:
-                return
-            cursor = page.next_cursor
+        self._tell_stored(self.experiment.id)
 
     async def _end_cancelled(self) -> None:
         if self.experiment.state is not State.CANCELLING:
