@@ -107,11 +107,12 @@ def add_flags(command: argparse.ArgumentParser) -> None:
     """Adds a flag for each field of `Settings`."""
     for name, field in Settings.model_fields.items():
         variable = f"EVALRPC_{name.upper()}"
+        switch: dict[str, Any] = {"nargs": "?", "const": "true"} if field.annotation is bool else {}
         command.add_argument(
             f"--{name.replace('_', '-')}",
             dest=name,
             default=argparse.SUPPRESS,
-            **({"nargs": "?", "const": "true"} if field.annotation is bool else {}),
+            **switch,
             metavar=name.rpartition("_")[2].upper(),
             help=f"{field.description} [{variable}; default: {field.get_default()}]".replace("%", "%%"),
         )

@@ -86,13 +86,12 @@ class DatasetServiceAsyncStub(DatasetServiceStub):
     takes. Fails with INVALID_ARGUMENT (INVALID_FIELD), RESOURCE_EXHAUSTED (STORE_FULL), UNIMPLEMENTED (NOT_IMPLEMENTED).
     """
 
-class DatasetServiceServicer(metaclass=_abc_1.ABCMeta):
+class DatasetServiceServicer:
     """Brings data in, and gives languages without a Langfuse SDK the low-level calls that experiments need.
     All RPCs but UploadItems need Langfuse; they fail with FAILED_PRECONDITION (LANGFUSE_NOT_CONFIGURED), NOT_FOUND
     (LANGFUSE_PROJECT_NOT_FOUND) and UNAVAILABLE (LANGFUSE_UNAVAILABLE).
     """
 
-    @_abc_1.abstractmethod
     def UploadItems(
         self,
         request_iterator: _MaybeAsyncIterator[_dataset_service_pb2.UploadItemsRequest],
@@ -103,7 +102,6 @@ class DatasetServiceServicer(metaclass=_abc_1.ABCMeta):
         `items.items[7].input` count from the upload's first item), RESOURCE_EXHAUSTED (STORE_FULL).
         """
 
-    @_abc_1.abstractmethod
     def GetDataset(
         self,
         request: _dataset_service_pb2.GetDatasetRequest,
@@ -111,7 +109,6 @@ class DatasetServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_dataset_service_pb2.GetDatasetResponse, _abc.Awaitable[_dataset_service_pb2.GetDatasetResponse]]:
         """Returns a dataset of Langfuse's. Fails with NOT_FOUND (DATASET_NOT_FOUND), UNIMPLEMENTED (NOT_IMPLEMENTED)."""
 
-    @_abc_1.abstractmethod
     def ListDatasetItems(
         self,
         request: _dataset_service_pb2.ListDatasetItemsRequest,
@@ -121,7 +118,6 @@ class DatasetServiceServicer(metaclass=_abc_1.ABCMeta):
         INVALID_ARGUMENT (INVALID_FIELD), UNIMPLEMENTED (NOT_IMPLEMENTED).
         """
 
-    @_abc_1.abstractmethod
     def LinkDatasetItem(
         self,
         request: _dataset_service_pb2.LinkDatasetItemRequest,
@@ -132,7 +128,6 @@ class DatasetServiceServicer(metaclass=_abc_1.ABCMeta):
         (NOT_IMPLEMENTED).
         """
 
-    @_abc_1.abstractmethod
     def CreateScores(
         self,
         request: _dataset_service_pb2.CreateScoresRequest,

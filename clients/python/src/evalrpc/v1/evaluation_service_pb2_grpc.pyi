@@ -52,12 +52,11 @@ class EvaluationServiceAsyncStub(EvaluationServiceStub):
     EvaluateRun: _aio.StreamUnaryMultiCallable[_evaluation_service_pb2.EvaluateRunRequest, _evaluation_service_pb2.EvaluateRunResponse]  # type: ignore[assignment]
     """Evaluates a run: first a header, then every result of it, failed ones included, in the order of the items."""
 
-class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
+class EvaluationServiceServicer:
     """Is implemented by users: evaluators as a gRPC service. A `GrpcEvaluator` names it. A code other than OK makes an
     evaluation with the error EVALUATOR_GRPC_STATUS and spoils nothing else. The deadline is the evaluator's timeout.
     """
 
-    @_abc_1.abstractmethod
     def EvaluateItem(
         self,
         request: _evaluation_service_pb2.EvaluateItemRequest,
@@ -65,7 +64,6 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_evaluation_service_pb2.EvaluateItemResponse, _abc.Awaitable[_evaluation_service_pb2.EvaluateItemResponse]]:
         """Evaluates one item's result. For a composite evaluator, `evaluations` holds the item's evaluations so far."""
 
-    @_abc_1.abstractmethod
     def EvaluateRun(
         self,
         request_iterator: _MaybeAsyncIterator[_evaluation_service_pb2.EvaluateRunRequest],

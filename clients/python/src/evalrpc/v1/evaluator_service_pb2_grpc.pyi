@@ -81,10 +81,9 @@ class EvaluatorServiceAsyncStub(EvaluatorServiceStub):
     UNIMPLEMENTED (NOT_IMPLEMENTED). A judge that fails on an item is counted, not an RPC error.
     """
 
-class EvaluatorServiceServicer(metaclass=_abc_1.ABCMeta):
+class EvaluatorServiceServicer:
     """Keeps evaluators under names, in versions that never change."""
 
-    @_abc_1.abstractmethod
     def RegisterEvaluator(
         self,
         request: _evaluator_service_pb2.RegisterEvaluatorRequest,
@@ -94,7 +93,6 @@ class EvaluatorServiceServicer(metaclass=_abc_1.ABCMeta):
         is the next. Fails with INVALID_ARGUMENT (INVALID_FIELD), RESOURCE_EXHAUSTED (STORE_FULL).
         """
 
-    @_abc_1.abstractmethod
     def GetEvaluator(
         self,
         request: _evaluator_service_pb2.GetEvaluatorRequest,
@@ -102,7 +100,6 @@ class EvaluatorServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_evaluator_service_pb2.GetEvaluatorResponse, _abc.Awaitable[_evaluator_service_pb2.GetEvaluatorResponse]]:
         """Returns one version of an evaluator. Fails with NOT_FOUND (EVALUATOR_NOT_FOUND)."""
 
-    @_abc_1.abstractmethod
     def ListEvaluators(
         self,
         request: _evaluator_service_pb2.ListEvaluatorsRequest,
@@ -112,7 +109,6 @@ class EvaluatorServiceServicer(metaclass=_abc_1.ABCMeta):
         (INVALID_FIELD, INVALID_PAGE_TOKEN).
         """
 
-    @_abc_1.abstractmethod
     def DeleteEvaluator(
         self,
         request: _evaluator_service_pb2.DeleteEvaluatorRequest,
@@ -122,7 +118,6 @@ class EvaluatorServiceServicer(metaclass=_abc_1.ABCMeta):
         number is never given again. Fails with NOT_FOUND (EVALUATOR_NOT_FOUND).
         """
 
-    @_abc_1.abstractmethod
     def ListBuiltinEvaluators(
         self,
         request: _evaluator_service_pb2.ListBuiltinEvaluatorsRequest,
@@ -130,7 +125,6 @@ class EvaluatorServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_evaluator_service_pb2.ListBuiltinEvaluatorsResponse, _abc.Awaitable[_evaluator_service_pb2.ListBuiltinEvaluatorsResponse]]:
         """Lists the server's own evaluators by name, each with the JSON Schema of its parameters."""
 
-    @_abc_1.abstractmethod
     def CalibrateJudge(
         self,
         request: _calibration_pb2.CalibrateJudgeRequest,

@@ -155,7 +155,7 @@ class ExperimentServiceAsyncStub(ExperimentServiceStub):
     INVALID_PAGE_TOKEN), UNIMPLEMENTED (NOT_IMPLEMENTED).
     """
 
-class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
+class ExperimentServiceServicer:
     """Runs experiments. Errors before an experiment is accepted are RPC errors; later ones are data. An experiment runs on
     whatever becomes of the call that started it or watches it.
 
@@ -163,7 +163,6 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
     RATE_LIMITED), UNAVAILABLE (DRAINING, STORE_UNAVAILABLE) and INTERNAL (INTERNAL).
     """
 
-    @_abc_1.abstractmethod
     def RunExperiment(
         self,
         request: _experiment_service_pb2.RunExperimentRequest,
@@ -171,7 +170,6 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_experiment_service_pb2.RunExperimentResponse], _abc.AsyncIterator[_experiment_service_pb2.RunExperimentResponse]]:
         """Starts an experiment and watches it to its end: StartExperiment and WatchExperiment in one. Fails as they do."""
 
-    @_abc_1.abstractmethod
     def StartExperiment(
         self,
         request: _experiment_service_pb2.StartExperimentRequest,
@@ -184,7 +182,6 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
         (LANGFUSE_NOT_CONFIGURED), RESOURCE_EXHAUSTED (STORE_FULL).
         """
 
-    @_abc_1.abstractmethod
     def WatchExperiment(
         self,
         request: _experiment_service_pb2.WatchExperimentRequest,
@@ -196,7 +193,6 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
         (INVALID_FIELD: a negative sequence).
         """
 
-    @_abc_1.abstractmethod
     def GetExperiment(
         self,
         request: _experiment_service_pb2.GetExperimentRequest,
@@ -204,7 +200,6 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_experiment_service_pb2.GetExperimentResponse, _abc.Awaitable[_experiment_service_pb2.GetExperimentResponse]]:
         """Returns an experiment as it is now. Fails with NOT_FOUND (EXPERIMENT_NOT_FOUND)."""
 
-    @_abc_1.abstractmethod
     def ListExperiments(
         self,
         request: _experiment_service_pb2.ListExperimentsRequest,
@@ -212,7 +207,6 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_experiment_service_pb2.ListExperimentsResponse, _abc.Awaitable[_experiment_service_pb2.ListExperimentsResponse]]:
         """Lists experiments, the latest first. Fails with INVALID_ARGUMENT (INVALID_FIELD, INVALID_PAGE_TOKEN)."""
 
-    @_abc_1.abstractmethod
     def CancelExperiment(
         self,
         request: _experiment_service_pb2.CancelExperimentRequest,
@@ -222,7 +216,6 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
         one that has ended. Fails with NOT_FOUND (EXPERIMENT_NOT_FOUND).
         """
 
-    @_abc_1.abstractmethod
     def ListItemResults(
         self,
         request: _experiment_service_pb2.ListItemResultsRequest,
@@ -233,7 +226,6 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
         INVALID_PAGE_TOKEN).
         """
 
-    @_abc_1.abstractmethod
     def CompareExperiments(
         self,
         request: _comparison_requests_pb2.CompareExperimentsRequest,
@@ -244,7 +236,6 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
         (LANGFUSE_UNAVAILABLE), INVALID_ARGUMENT (INVALID_FIELD), UNIMPLEMENTED (NOT_IMPLEMENTED).
         """
 
-    @_abc_1.abstractmethod
     def EvaluateExperiment(
         self,
         request: _second_look_pb2.EvaluateExperimentRequest,
@@ -255,7 +246,6 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
         (INVALID_FIELD), ALREADY_EXISTS (REQUEST_ID_REUSED), UNIMPLEMENTED (NOT_IMPLEMENTED).
         """
 
-    @_abc_1.abstractmethod
     def RetryExperiment(
         self,
         request: _second_look_pb2.RetryExperimentRequest,
@@ -266,7 +256,6 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
         (EXPERIMENT_NOT_ENDED, NOTHING_TO_RETRY), ALREADY_EXISTS (REQUEST_ID_REUSED), UNIMPLEMENTED (NOT_IMPLEMENTED).
         """
 
-    @_abc_1.abstractmethod
     def PlanExperiment(
         self,
         request: _comparison_requests_pb2.PlanExperimentRequest,
@@ -276,7 +265,6 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
         NOT_FOUND (EXPERIMENT_NOT_FOUND), UNIMPLEMENTED (NOT_IMPLEMENTED).
         """
 
-    @_abc_1.abstractmethod
     def ListDefinitions(
         self,
         request: _definition_pb2.ListDefinitionsRequest,

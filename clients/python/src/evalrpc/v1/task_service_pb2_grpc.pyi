@@ -52,10 +52,9 @@ class TaskServiceAsyncStub(TaskServiceStub):
     application's own spans join the item's trace.
     """
 
-class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
+class TaskServiceServicer:
     """Is implemented by users: an application that an experiment tests, as a gRPC service. A `GrpcTask` names it."""
 
-    @_abc_1.abstractmethod
     def RunTask(
         self,
         request: _task_service_pb2.RunTaskRequest,

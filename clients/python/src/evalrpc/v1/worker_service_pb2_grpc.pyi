@@ -72,10 +72,9 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
     (NOT_IMPLEMENTED).
     """
 
-class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
+class WorkerServiceServicer:
     """Connects workers: processes that host task and evaluator functions in their own language, and need no open port."""
 
-    @_abc_1.abstractmethod
     def Serve(
         self,
         request_iterator: _MaybeAsyncIterator[_worker_service_pb2.ServeRequest],
@@ -88,7 +87,6 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
         INVALID_FIELD), DEADLINE_EXCEEDED (WORKER_UNRESPONSIVE), UNIMPLEMENTED (NOT_IMPLEMENTED).
         """
 
-    @_abc_1.abstractmethod
     def ReportTask(
         self,
         request: _worker_service_pb2.ReportTaskRequest,
@@ -99,7 +97,6 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
         (NOT_IMPLEMENTED).
         """
 
-    @_abc_1.abstractmethod
     def ListWorkers(
         self,
         request: _worker_service_pb2.ListWorkersRequest,
