@@ -244,6 +244,12 @@ def test_cancelling_ends_a_run(client: Any, app: Application) -> None:
     assert client.cancel(run.experiment_id).state is ExperimentState.CANCELLED
 
 
+def test_a_run_may_end_with_its_stream(client: Any, app: Application) -> None:
+    with client.run(**quiz(app, task=app.gated), cancel_on_disconnect=True) as run:
+        next(iter(run))
+    assert client.watch(run.experiment_id).result().state is ExperimentState.CANCELLED
+
+
 def test_listing_reads_all_pages(client: Any, app: Application) -> None:
     started = [client.run(**quiz(app, name=f"paged {app.origin}")).result().experiment_id for _ in range(3)]
     found = client.list(name=f"paged {app.origin}", states=["SUCCEEDED"], page_size=1)

@@ -9,7 +9,7 @@ from typing import Self, TypeVar
 from grpc import aio
 
 from evalrpc._connection import DEFAULT_TIMEOUT, Tls, connection
-from evalrpc._errors import error_from_call
+from evalrpc._errors import EvalrpcError, error_from_call
 from evalrpc._requests import Page, PagedRequest
 
 Q = TypeVar("Q")
@@ -43,6 +43,7 @@ class AsyncChannelOwner:
         """
         self._connection = connection(address, token=token, tls=tls)
         self._timeout = timeout
+        self._closed = False
         self._made: aio.Channel | None = None
 
     @property
@@ -52,6 +53,7 @@ class AsyncChannelOwner:
 
     async def close(self) -> None:
         """Closes the connection and ends all calls. Experiments run on."""
+        self._closed = True
         if self._made is not None:
             await self._channel.close()
 
@@ -73,6 +75,11 @@ class AsyncChannelOwner:
             else:
                 self._made = aio.secure_channel(where, self._connection.credentials, options)
         return self._made
+
+    def _check_open(self) -> None:
+        """Keeps a stream that broke off as the client was closed from being taken up again."""
+        if self._closed:
+            raise EvalrpcError("the client is closed")
 
     async def _call(self, method: aio.UnaryUnaryMultiCallable[Q, A], request: Q) -> A:
         try:

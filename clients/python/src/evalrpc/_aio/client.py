@@ -95,6 +95,7 @@ class AsyncClient(AsyncEvaluatorCalls):
         def open_stream(state: RunState) -> AsyncStream:
             if state.resumption.experiment_id is not None:
                 return self._watch(state)
+            self._check_open()
             request = requests.run_request(message, request_id, cancel_on_disconnect=cancel_on_disconnect)
             return self._experiments.RunExperiment(request, metadata=self._connection.metadata)
 
@@ -246,6 +247,7 @@ class AsyncClient(AsyncEvaluatorCalls):
         )
 
     def _watch(self, state: RunState) -> AsyncStream:
+        self._check_open()
         return self._experiments.WatchExperiment(state.watch_request(), metadata=self._connection.metadata)
 
     async def _set_data(self, message: experiment_spec_pb2.ExperimentSpec, data: AsyncData | None) -> None:

@@ -9,7 +9,7 @@ from typing import Self, TypeVar
 import grpc
 
 from evalrpc._connection import DEFAULT_TIMEOUT, Tls, connection
-from evalrpc._errors import error_from_call
+from evalrpc._errors import EvalrpcError, error_from_call
 from evalrpc._requests import Page, PagedRequest
 
 Q = TypeVar("Q")
@@ -43,6 +43,7 @@ class ChannelOwner:
         """
         self._connection = connection(address, token=token, tls=tls)
         self._timeout = timeout
+        self._closed = False
         where, options = self._connection.address, self._connection.options
         if self._connection.credentials is None:
             self._channel = grpc.insecure_channel(where, options)
@@ -56,6 +57,7 @@ class ChannelOwner:
 
     def close(self) -> None:
         """Closes the connection and ends all calls. Experiments run on."""
+        self._closed = True
         self._channel.close()
 
     def __enter__(self) -> Self:
@@ -65,6 +67,11 @@ class ChannelOwner:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def _check_open(self) -> None:
+        """Keeps a stream that broke off as the client was closed from being taken up again."""
+        if self._closed:
+            raise EvalrpcError("the client is closed")
 
     def _call(self, method: grpc.UnaryUnaryMultiCallable[Q, A], request: Q) -> A:
         try:

@@ -87,6 +87,7 @@ class Client(EvaluatorCalls):
         def open_stream(state: RunState) -> Stream:
             if state.resumption.experiment_id is not None:
                 return self._watch(state)
+            self._check_open()
             request = requests.run_request(message, request_id, cancel_on_disconnect=cancel_on_disconnect)
             return self._experiments.RunExperiment(request, metadata=self._connection.metadata)
 
@@ -230,6 +231,7 @@ class Client(EvaluatorCalls):
         )
 
     def _watch(self, state: RunState) -> Stream:
+        self._check_open()
         return self._experiments.WatchExperiment(state.watch_request(), metadata=self._connection.metadata)
 
     def _set_data(self, message: experiment_spec_pb2.ExperimentSpec, data: Data | None) -> None:
