@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from evalrpc_server.domain.documents import Document
+from evalrpc_server.domain.documents import Document, JsonValue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,3 +56,41 @@ class DatasetItem:
     def size(self) -> int:
         """Characters in the item's documents, a measure of the memory it takes."""
         return sum(len(document or "") for document in (self.input, self.expected_output, self.metadata))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A caller's own trace as the result of a dataset item in a run.
+
+    Attributes:
+        run_metadata: facts about the run.
+        trace_id: 32 hex digits.
+        observation_id: 16 hex digits; the observation that stands for the result.
+        dataset_version: of the dataset that the item was read from; None for none in particular.
+    """
+
+    dataset_name: str
+    dataset_item_id: str
+    run_name: str
+    run_description: str = ""
+    run_metadata: Mapping[str, JsonValue] = field(default_factory=dict)
+    trace_id: str
+    observation_id: str
+    dataset_version: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linked:
+    """What ties a trace to a dataset item.
+
+    Attributes:
+        dataset_run_id: the run, which is the experiment in Langfuse.
+        dataset_run_item_id: empty where the attributes alone tie them.
+        span_attributes: to be set on every span of the trace.
+        url: the run's page.
+    """
+
+    dataset_run_id: str
+    dataset_run_item_id: str
+    span_attributes: Mapping[str, str]
+    url: str

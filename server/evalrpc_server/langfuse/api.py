@@ -191,8 +191,12 @@ class LangfuseApi:
             except ApiError as error:
                 if not error.retryable or attempt >= attempts:
                     raise
-                await self._clock.sleep(self.pause(attempt, error.retry_after))
+                await self.wait(attempt, error.retry_after)
             attempt += 1
+
+    async def wait(self, failures: int, retry_after: float | None = None) -> None:
+        """Waits after so many failures in a row, see `pause`."""
+        await self._clock.sleep(self.pause(failures, retry_after))
 
     def pause(self, failures: int, retry_after: float | None = None) -> float:
         """Returns the seconds to wait after so many failures in a row: exponential, with jitter, at most a minute."""

@@ -58,6 +58,10 @@ class LangfuseIntegration:
         await asyncio.gather(*self._asking, return_exceptions=True)
         await asyncio.gather(*(delivery.close(seconds) for delivery in self._deliveries.values()))
 
+    def delivery(self, project: str) -> Delivery:
+        """Returns what delivers the records of a configured project."""
+        return self._deliveries[project]
+
     async def accept(
         self, spec: ExperimentSpec, *, path: str
     ) -> tuple[ExperimentSpec, LangfuseStatus | None]:

@@ -14,9 +14,11 @@ from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.experiments import Experiment
 from evalrpc_server.domain.langfuse import LangfuseStatus
 from evalrpc_server.domain.reasons import Reason
+from evalrpc_server.langfuse import records
 from evalrpc_server.langfuse.backoff import Backoff
 from evalrpc_server.langfuse.connections import Connection
 from evalrpc_server.langfuse.identity import run_url
+from evalrpc_server.langfuse.links import LinkSender
 from evalrpc_server.langfuse.runs import Runs
 from evalrpc_server.langfuse.score_delivery import RunScoreSender, ScoreSender
 from evalrpc_server.langfuse.server import Generation
@@ -57,13 +59,14 @@ class Delivery:
         self._store = store
         self._clock = clock
         self._server = server
-        self._runs = Runs(api, server)
+        self._runs = Runs(api, server, clock, no_more_links=lambda: self._streams[records.LINK].idle)
         self._backoff = Backoff(api.project.name, clock)
         self._changed = asyncio.Event()
         senders: Sequence[Any] = (
             TraceSender(api, self._runs, store),
             ScoreSender(api, server),
             RunScoreSender(api, server, self._runs, store),
+            LinkSender(api, server, self._runs, store, clock=clock, backoff=self._backoff, known=self.hurry),
         )
         self._streams: dict[str, Stream[Any]] = {
             sender.kind: Stream(
@@ -94,6 +97,12 @@ class Delivery:
         """The environment of traces and scores, unless an experiment names its own."""
         return self._project.environment
 
+    @property
+    def last_error(self) -> Error | None:
+        """What went wrong last; None where nothing has since the server's start."""
+        trouble = self._backoff.trouble
+        return trouble[0] if trouble else None
+
     def experiment_id(self, experiment: Experiment) -> str:
         """Returns the id of an experiment in Langfuse, with repetitions that of the first trials; empty until known."""
         return self._runs.known(experiment, 1)
@@ -119,9 +128,9 @@ class Delivery:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def note(self, records: Sequence[OutboxRecord]) -> None:
+    def note(self, found: Sequence[OutboxRecord], /) -> None:
         """Tells that records are about to be stored."""
-        for record in records:
+        for record in found:
             self._streams[record.kind].note(1)
 
     def hurry(self) -> None:

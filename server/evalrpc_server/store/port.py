@@ -260,6 +260,22 @@ class QueuedRecord:
     record: OutboxRecord
 
 
+class Delivered(Enum):
+    """How far a record is on its way."""
+
+    QUEUED = "queued"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordState:
+    """What became of one record; `error` says why it was rejected."""
+
+    delivered: Delivered
+    error: str = ""
+
+
 class OutboxStore(Protocol):
     """Records on their way to Langfuse. They stay until they are accepted or refused for good."""
 
@@ -278,6 +294,9 @@ class OutboxStore(Protocol):
 
     async def outbox_counts(self, experiment_id: str) -> OutboxCounts:
         """Returns what became of an experiment's records."""
+
+    async def outbox_states(self, ids: Collection[str]) -> Mapping[str, RecordState]:
+        """Returns what became of the records of these ids; unknown ids are left out."""
 
 
 class KeyStore(Protocol):

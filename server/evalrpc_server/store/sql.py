@@ -23,6 +23,7 @@ from evalrpc_server.store.port import (
     OutboxCounts,
     OutboxRecord,
     QueuedRecord,
+    RecordState,
     ResultOrder,
     ResultPage,
     StoreError,
@@ -213,6 +214,10 @@ class SqlStore:
     async def outbox_counts(self, experiment_id: str) -> OutboxCounts:
         """Returns what became of an experiment's records."""
         return await self._readers.read(outbox.counts, experiment_id)
+
+    async def outbox_states(self, ids: Collection[str]) -> Mapping[str, RecordState]:
+        """Returns what became of the records of these ids; unknown ids are left out."""
+        return await self._readers.read(outbox.states, ids)
 
     # ------------------------------------------------------------------------------------------- keys
 

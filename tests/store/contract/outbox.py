@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evalrpc_server.store.port import OutboxCounts, Store
+from evalrpc_server.store.port import Delivered, OutboxCounts, RecordState, Store
 from tests.store.builders import advance, create, make_record
 
 
@@ -58,6 +58,12 @@ class OutboxContract:
         assert await store.outbox_counts("e1") == OutboxCounts(
             queued=99, accepted=1100, rejected=1, last_error="score is not a number"
         )
+        states = await store.outbox_states(["r0", "r1150", "r1199", "never", *(f"r{n}" for n in range(1200))])
+        assert states["r0"] == RecordState(Delivered.ACCEPTED)
+        assert states["r1150"] == RecordState(Delivered.REJECTED, "score is not a number")
+        assert states["r1199"] == RecordState(Delivered.QUEUED)
+        assert len(states) == 1200
+        assert await store.outbox_states([]) == {}
         left = [entry.position for entry in await store.read_outbox("main", "score", limit=2000)]
         assert left == [*positions[1100:1150], *positions[1151:]]
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
 from evalrpc_server.store.connection import Connection, insert_rows, placeholders
-from evalrpc_server.store.port import OutboxCounts, OutboxRecord, QueuedRecord
+from evalrpc_server.store.port import Delivered, OutboxCounts, OutboxRecord, QueuedRecord, RecordState
 from evalrpc_server.store.tables.paging import fitting
 
 _PER_STATEMENT = 500
@@ -132,3 +132,15 @@ def counts(connection: Connection, experiment_id: str) -> OutboxCounts:
         return OutboxCounts()
     queued, accepted, rejected, last_error = rows[0]
     return OutboxCounts(queued=queued, accepted=accepted, rejected=rejected, last_error=last_error)
+
+
+def states(connection: Connection, ids: Collection[str]) -> Mapping[str, RecordState]:
+    """Returns what became of the records of these ids."""
+    wanted, found = list(ids), dict[str, RecordState]()
+    for start in range(0, len(wanted), _PER_STATEMENT):
+        part = wanted[start : start + _PER_STATEMENT]
+        rows = connection.query(
+            f"SELECT id, state, error FROM outbox WHERE id IN ({placeholders(len(part))})", part
+        )
+        found |= {record_id: RecordState(Delivered(state), error) for record_id, state, error in rows}
+    return found
