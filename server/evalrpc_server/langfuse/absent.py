@@ -27,7 +27,7 @@ class AbsentProject:
         """Returns nothing, because the id cannot be known for sure."""
         return ""
 
-    def note(self, _records: Sequence[OutboxRecord]) -> None:
+    def note(self, _found: Sequence[OutboxRecord], /) -> None:
         """Does nothing."""
 
     def hurry(self) -> None:

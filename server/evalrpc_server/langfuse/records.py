@@ -6,7 +6,7 @@ TRACE = "trace"
 """A result's trace: the payload is the sequence of the result's event, in digits."""
 
 LINK = "link"
-"""A result's dataset run item, on servers that want one: the payload is as with `TRACE`."""
+"""A result's dataset run item, on servers that want one: the payload is `links.Link`."""
 
 SCORE = "score"
 """A score: the payload is its body."""

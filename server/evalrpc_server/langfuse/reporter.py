@@ -14,6 +14,7 @@ from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.domain.spec.langfuse import LangfuseSync
 from evalrpc_server.langfuse import records
 from evalrpc_server.langfuse.identity import trace_url
+from evalrpc_server.langfuse.links import link_payload
 from evalrpc_server.langfuse.scores import item_scores, run_scores
 from evalrpc_server.store.port import OutboxRecord
 
@@ -36,7 +37,7 @@ class Outlet(Protocol):
     def experiment_id(self, experiment: Experiment) -> str:
         """Returns the id of an experiment in Langfuse, with repetitions that of the first trials; empty until known."""
 
-    def note(self, records: Sequence[OutboxRecord]) -> None:
+    def note(self, found: Sequence[OutboxRecord], /) -> None:
         """Tells that records are about to be stored."""
 
     def hurry(self) -> None:
@@ -84,7 +85,7 @@ class LangfuseReporter:
                     experiment_id=experiment.id,
                     project=project,
                     kind=records.LINK,
-                    payload=sequence,
+                    payload=link_payload(result.item.dataset_item_id, trace, result.trial),
                 )
             )
         environment = self._environment(experiment)

@@ -65,6 +65,9 @@ class ScoreSender:
         self._server = server
         self._configs = ScoreConfigs(api)
 
+    def inherit(self, queued: Sequence[QueuedRecord]) -> None:
+        """Does nothing: what is sent twice is there once."""
+
     async def batches(self, queued: Sequence[QueuedRecord]) -> AsyncGenerator[ScoreBatch | Settlement]:
         """Yields batches within the limits of a request; scores that break their config are refused here."""
         positions: list[int] = []
@@ -148,6 +151,9 @@ class RunScoreSender:
         self._scores = ScoreSender(api, server)
         self._runs = runs
         self._store = store
+
+    def inherit(self, queued: Sequence[QueuedRecord]) -> None:
+        """Does nothing: what is sent twice is there once."""
 
     async def batches(self, queued: Sequence[QueuedRecord]) -> AsyncGenerator[ScoreBatch | Settlement]:
         """Yields the scores of runs that have their id by now."""

@@ -59,6 +59,9 @@ class Sender(Protocol[B]):
     parallel: int
     page: int
 
+    def inherit(self, queued: Sequence[QueuedRecord]) -> None:
+        """Tells of records that an earlier process queued, and may have sent without living to see the answer."""
+
     def batches(self, queued: Sequence[QueuedRecord]) -> AsyncGenerator[B | Settlement]:
         """Yields batches of records, each made when the one before is on its way, and what needs no request.
 
@@ -113,6 +116,7 @@ class Stream(Generic[B]):
         self._busy: set[int] = set()
         self._deferred = False
         self._after = 0
+        self._inheriting = True
         self._waiting = 1  # what an earlier process left
         self._arrived = asyncio.Event()
         self._urgent = asyncio.Event()
@@ -126,6 +130,7 @@ class Stream(Generic[B]):
 
     def note(self, count: int) -> None:
         """Tells that records are about to be stored."""
+        self._inheriting = False
         self._waiting += count
         self._arrived.set()
         if self._waiting >= self._sender.page:
@@ -195,10 +200,13 @@ class Stream(Generic[B]):
         ):
             self._after = page[-1].position
             self._waiting = max(0, self._waiting - len(page))
+            if self._inheriting:
+                self._sender.inherit(page)
             fresh = [queued for queued in page if queued.position not in self._busy]
             async with aclosing(self._sender.batches(fresh)) as batches:
                 while await self._send_next(batches):
                     pass
+        self._inheriting = False
         if not self._busy:
             self._waiting = 0
 

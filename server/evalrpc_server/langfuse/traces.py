@@ -84,6 +84,9 @@ class TraceSender:
             version=__version__,
         )
 
+    def inherit(self, queued: Sequence[QueuedRecord]) -> None:
+        """Does nothing: what is sent twice is there once."""
+
     async def batches(self, queued: Sequence[QueuedRecord]) -> AsyncGenerator[TraceBatch | Settlement]:
         """Yields batches; an encoded trace is kept no longer than its batch."""
         positions: list[int] = []
