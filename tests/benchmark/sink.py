@@ -89,6 +89,10 @@ class Sink:
                 return _encode(_run_item(_decode(body))), status, json_type
             case "GET projects":
                 return _encode({"data": [_PROJECT]}), status, json_type
+            case "GET experiments":
+                return _encode({"data": [], "meta": {"limit": 1}}), status, json_type
+            case "GET dataset-run-items":
+                return _encode({"message": _EVENTS_ONLY}), b"404 Not Found", json_type
             case "GET dataset-items":
                 return _encode(self._page(query)), status, json_type
         if route in {f"GET v2/datasets/{DATASET}", f"GET datasets/{DATASET}"}:
@@ -117,6 +121,7 @@ class Sink:
         }
 
 
+_EVENTS_ONLY = "This endpoint is not available on deployments running in Langfuse v4 events_only mode."
 _PROJECT = {
     "id": "project",
     "name": "benchmark",

@@ -117,6 +117,8 @@ class Stream(Generic[B]):
         self._deferred = False
         self._after = 0
         self._inheriting = True
+        self._scanning = False
+        self._noted = 0
         self._waiting = 1  # what an earlier process left
         self._arrived = asyncio.Event()
         self._urgent = asyncio.Event()
@@ -126,11 +128,12 @@ class Stream(Generic[B]):
     @property
     def idle(self) -> bool:
         """Whether nothing is known to be on its way."""
-        return not self._busy and not self._waiting and not self._deferred
+        return not (self._scanning or self._busy or self._waiting or self._deferred)
 
     def note(self, count: int) -> None:
         """Tells that records are about to be stored."""
         self._inheriting = False
+        self._noted += count
         self._waiting += count
         self._arrived.set()
         if self._waiting >= self._sender.page:
@@ -193,6 +196,7 @@ class Stream(Generic[B]):
 
     async def _scan(self) -> None:
         """Sends everything that is queued, from the beginning where something had to be left behind."""
+        self._scanning, noted = True, self._noted
         if self._deferred:
             self._after, self._deferred = 0, False
         while page := await self._store.read_outbox(
@@ -206,8 +210,8 @@ class Stream(Generic[B]):
             async with aclosing(self._sender.batches(fresh)) as batches:
                 while await self._send_next(batches):
                     pass
-        self._inheriting = False
-        if not self._busy:
+        self._inheriting = self._scanning = False
+        if not self._busy and self._noted == noted:
             self._waiting = 0
 
     async def _send_next(self, batches: AsyncGenerator[B | Settlement]) -> bool:
