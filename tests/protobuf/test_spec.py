@@ -145,3 +145,57 @@ def test_an_evaluators_violations_begin_at_its_own_path():
     spec, violations = evaluator_from_message(message, path="evaluator")
     assert spec is None
     assert violations[0].path == "evaluator.http.url"
+
+
+def test_values_that_json_cannot_carry_are_all_named():
+    message = experiment_spec_pb2.ExperimentSpec(name="n")
+    message.langfuse_dataset.version.seconds = 10**15
+    message.task_timeout.seconds = 10**15
+    message.metadata["x"] = float("nan")
+    message.evaluators.add().builtin.params["x"] = float("inf")
+    spec, violations = spec_from_message(message, item_count=None, path="experiment")
+    assert spec is None
+    assert {violation.path for violation in violations} == {
+        "experiment.langfuse_dataset.version",
+        "experiment.task_timeout",
+        "experiment.metadata",
+        "experiment.evaluators[0].builtin.params",
+    }
+
+
+def test_a_selection_survives_both_ways_with_its_version_to_the_millisecond():
+    selection = {
+        "name": "geo/städte",
+        "version": "2026-11-01T02:00:00.123456+02:00",
+        "item_ids": ["a", "b"],
+        "metadata_equals": {"continent": "Europe", "n": 1, "nested": {"list": [True, None]}},
+        "shuffle": {},
+        "sample": {"size": 10, "seed": 7},
+        "limit": 5,
+    }
+    fields = {"name": "n", "langfuse_dataset": selection, "task": SMALLEST["task"]}
+    spec, violations = read(fields)
+    assert violations == []
+    assert spec is not None
+    assert spec.langfuse_dataset is not None
+    assert spec.langfuse_dataset.version == "2026-11-01T00:00:00.123Z"
+    assert spec_from_message(spec_to_message(spec), item_count=None, path="x") == (spec, [])
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "words"),
+    [
+        ({"name": " "}, "name", "must not be empty"),
+        ({"item_ids": ["a", "b", "a"]}, "item_ids", "a is there twice"),
+        ({"item_ids": [""]}, "item_ids[0]", "at least 1 character"),
+        ({"sample": {"seed": 1}}, "sample.size", "is required"),
+        ({"sample": {"size": -1}}, "sample.size", "greater than or equal to 1"),
+        ({"limit": -1}, "limit", "greater than or equal to 1"),
+    ],
+)
+def test_what_is_wrong_with_a_selection_is_named(change: dict[str, Any], path: str, words: str):
+    selection = {"name": "d"} | change
+    _, violations = read({"name": "n", "langfuse_dataset": selection, "task": SMALLEST["task"]})
+    (violation,) = violations
+    assert violation.path == f"experiment.langfuse_dataset.{path}"
+    assert words in violation.description

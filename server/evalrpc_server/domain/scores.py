@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from evalrpc_server.domain.documents import Document
+from evalrpc_server.domain.errors import Error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,3 +37,20 @@ class Score:
     config_id: str = ""
     time: datetime | None = None
     environment: str = ""
+
+
+class Delivered(StrEnum):
+    """How far something is on its way to Langfuse."""
+
+    QUEUED = "queued"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What became of a score; `error` says why it was refused, or what has kept it so far."""
+
+    id: str
+    delivered: Delivered
+    error: Error | None = None

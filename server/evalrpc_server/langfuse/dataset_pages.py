@@ -177,7 +177,7 @@ class OldestFirst:
                 failures += 1
                 if failures == 1:
                     logger.warning("a dataset's page has to wait: %s", error, extra={"dataset": self._name})
-                await self._api.wait(failures, error.retry_after)
+                await self._clock.sleep(self._api.pause(failures, error.retry_after))
         if listing is None:
             raise DataSourceError(
                 Error(

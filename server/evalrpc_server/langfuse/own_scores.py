@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -13,12 +12,12 @@ from evalrpc_server.domain.clock import Clock
 from evalrpc_server.domain.documents import JsonValue
 from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.reasons import Reason
-from evalrpc_server.domain.scores import Score
+from evalrpc_server.domain.scores import Delivered, Receipt, Score
 from evalrpc_server.langfuse import records
 from evalrpc_server.langfuse.connections import Connections
 from evalrpc_server.langfuse.documents import iso, raw, to_json
 from evalrpc_server.langfuse.identity import score_id
-from evalrpc_server.store.port import Delivered, OutboxRecord, OutboxStore
+from evalrpc_server.store.port import OutboxRecord, OutboxStore
 
 
 class Outlet(Protocol):
@@ -33,15 +32,6 @@ class Outlet(Protocol):
 
     async def settled(self, experiment_id: str, seconds: float) -> None:
         """Waits until all records of a group are answered for, at most so many seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What became of a score; `error` says why it was refused, or what has kept it so far."""
-
-    id: str
-    delivered: Delivered
-    error: Error | None = None
 
 
 class OwnScores:
@@ -91,7 +81,7 @@ class OwnScores:
         outlet.note(queued)
         await self._store.add_outbox(queued)
         if seconds <= 0:
-            return [Receipt(identity, Delivered.QUEUED) for identity, _ in bodies]
+            return [Receipt(id=identity, delivered=Delivered.QUEUED) for identity, _ in bodies]
         await outlet.settled(group, seconds)
         states = await self._store.outbox_states([record.id for record in queued])
         kept = outlet.last_error
@@ -103,7 +93,7 @@ class OwnScores:
                 error = Error(
                     reason=Reason.LANGFUSE_REJECTED, message=state.error, metadata={"project": chosen.name}
                 )
-            receipts.append(Receipt(identity, state.delivered, error))
+            receipts.append(Receipt(id=identity, delivered=state.delivered, error=error))
         return receipts
 
 

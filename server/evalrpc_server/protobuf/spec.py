@@ -6,17 +6,18 @@ pydantic's places are the paths that callers know.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 from google.protobuf import json_format
 from google.protobuf.message import Message
 from pydantic import BaseModel, ValidationError
 
-from evalrpc.v1 import evaluator_pb2, experiment_spec_pb2
+from evalrpc.v1 import evaluator_pb2, experiment_spec_pb2, langfuse_pb2
 from evalrpc_server.domain.errors import Violation
 from evalrpc_server.domain.spec.evaluators import EvaluatorSpec
 from evalrpc_server.domain.spec.experiment import ExperimentSpec
+from evalrpc_server.domain.spec.langfuse import LangfuseDataset
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -35,17 +36,38 @@ def spec_from_message(
         item_count: how many inline items came with it; None where the data comes from elsewhere.
         path: where it stands in the request, for violations.
     """
-    fields = _to_dict(message)
-    if item_count is not None:
-        fields["items"] = {"count": item_count}
-    return _validate(ExperimentSpec, fields, path)
+    data = {"items": {"count": item_count}} if item_count is not None else {}
+    return _read(ExperimentSpec, message, path, data)
 
 
 def evaluator_from_message(
     message: evaluator_pb2.EvaluatorSpec, *, path: str
 ) -> tuple[EvaluatorSpec | None, list[Violation]]:
     """Reads an evaluator's spec, and everything that is wrong with it."""
-    return _validate(EvaluatorSpec, _to_dict(message), path)
+    return _read(EvaluatorSpec, message, path)
+
+
+def dataset_from_message(
+    message: langfuse_pb2.LangfuseDataset, *, path: str
+) -> tuple[LangfuseDataset | None, list[Violation]]:
+    """Reads which items of a dataset are wanted, and everything that is wrong with it."""
+    return _read(LangfuseDataset, message, path)
+
+
+def evaluators_from_message(
+    message: experiment_spec_pb2.ExperimentSpec,
+) -> tuple[list[EvaluatorSpec | None], EvaluatorSpec | None, list[EvaluatorSpec | None]]:
+    """Reads the evaluators, the composite one, and the run evaluators of a spec; None stands for one that is wrong."""
+
+    def read(evaluator: evaluator_pb2.EvaluatorSpec) -> EvaluatorSpec | None:
+        return evaluator_from_message(evaluator, path="")[0]
+
+    composite = read(message.composite_evaluator) if message.HasField("composite_evaluator") else None
+    return (
+        [read(each) for each in message.evaluators],
+        composite,
+        [read(each) for each in message.run_evaluators],
+    )
 
 
 def spec_to_message(spec: ExperimentSpec) -> experiment_spec_pb2.ExperimentSpec:
@@ -60,8 +82,39 @@ def evaluator_to_message(spec: EvaluatorSpec) -> evaluator_pb2.EvaluatorSpec:
     return json_format.ParseDict(_redacted(fields), evaluator_pb2.EvaluatorSpec())
 
 
-def _to_dict(message: Message) -> dict[str, Any]:
-    return json_format.MessageToDict(message, preserving_proto_field_name=True)
+def _read(
+    model: type[_Model], message: Message, path: str, more: Mapping[str, Any] | None = None
+) -> tuple[_Model | None, list[Violation]]:
+    try:
+        fields = json_format.MessageToDict(message, preserving_proto_field_name=True)
+    except (json_format.Error, ValueError):
+        return None, list(_impossible(message, path))
+    return _validate(model, fields | dict(more or {}), path)
+
+
+_IMPOSSIBLE = {
+    "google.protobuf.Timestamp": "must be a time from the year 1 to 9999",
+    "google.protobuf.Duration": "must be at most 10000 years, with nanoseconds of the same sign as the seconds",
+}
+
+
+def _impossible(message: Message, path: str) -> Iterator[Violation]:
+    """Yields the values that a message can carry and JSON cannot."""
+    kind = message.DESCRIPTOR.full_name
+    if kind.startswith("google.protobuf."):
+        try:
+            json_format.MessageToDict(message)
+        except (json_format.Error, ValueError):
+            yield Violation(path, _IMPOSSIBLE.get(kind, "holds NaN or Infinity, which JSON does not have"))
+        return
+    for field, value in message.ListFields():
+        if field.message_type is None or field.message_type.GetOptions().map_entry:
+            continue
+        if isinstance(value, Message):
+            yield from _impossible(value, f"{path}.{field.name}")
+        else:
+            for number, entry in enumerate(value):
+                yield from _impossible(entry, f"{path}.{field.name}[{number}]")
 
 
 def _validate(

@@ -24,6 +24,15 @@ def timestamp(time: datetime | None) -> timestamp_pb2.Timestamp | None:
     )
 
 
+def time_from_message(message: timestamp_pb2.Timestamp) -> datetime:
+    """Returns a time, to the microsecond.
+
+    Raises:
+        ValueError: it is before the year 1 or behind 9999.
+    """
+    return message.ToDatetime(UTC)
+
+
 def duration(seconds: float) -> duration_pb2.Duration:
     """Returns non-negative seconds as a message, to the nanosecond."""
     whole = int(seconds)

@@ -29,7 +29,20 @@ RUN_EVALUATIONS = "run_evaluations"
 
 Model = TypeVar("Model", bound=BaseModel)
 
-_encode = msgspec.json.Encoder().encode
+
+def _write_model(value: object) -> msgspec.Raw:
+    if isinstance(value, BaseModel):
+        return msgspec.Raw(value.model_dump_json(exclude_none=True).encode("utf-8"))
+    raise NotImplementedError(f"{type(value).__name__} cannot be stored")
+
+
+def _read_model(model: type, value: object) -> object:
+    if issubclass(model, BaseModel):
+        return model.model_validate(value)
+    raise NotImplementedError(f"{model.__name__} cannot be read")
+
+
+_encode = msgspec.json.Encoder(enc_hook=_write_model).encode
 
 
 def _without(model: type, left_out: str) -> type:
@@ -73,9 +86,9 @@ class _RunEvaluationsPayload:
     body: RunEvaluations
 
 
-_decode_experiment = msgspec.json.Decoder(_StoredExperiment).decode
+_decode_experiment = msgspec.json.Decoder(_StoredExperiment, dec_hook=_read_model).decode
 _decoders: Mapping[str, msgspec.json.Decoder[Any]] = {
-    EXPERIMENT: msgspec.json.Decoder(_ExperimentPayload),
+    EXPERIMENT: msgspec.json.Decoder(_ExperimentPayload, dec_hook=_read_model),
     RESULT: msgspec.json.Decoder(_ResultPayload),
     RUN_EVALUATIONS: msgspec.json.Decoder(_RunEvaluationsPayload),
 }

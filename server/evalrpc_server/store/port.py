@@ -17,6 +17,7 @@ from evalrpc_server.domain.experiments import Experiment, State
 from evalrpc_server.domain.items import Item
 from evalrpc_server.domain.registered import RegisteredEvaluator
 from evalrpc_server.domain.results import ItemResult
+from evalrpc_server.domain.scores import Delivered
 
 PAGE_CHARACTERS = 3 * 1024 * 1024
 """The default bound of a page, in characters of text."""
@@ -98,7 +99,7 @@ class ResultPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluatorPage:
-    """Registered evaluators by name, then version; `next_cursor` is empty at the end."""
+    """Registered evaluators; `next_cursor` is empty at the end."""
 
     evaluators: Sequence[RegisteredEvaluator]
     next_cursor: str
@@ -149,6 +150,9 @@ class ExperimentStore(Protocol):
         A `request_id` that is already taken stores nothing and returns the experiment that it belongs to; `same_content`
         tells whether the fingerprints are equal.
         """
+
+    async def find_request(self, request_id: str, fingerprint: str) -> Creation | None:
+        """Returns the experiment that a request id belongs to, or None; `same_content` compares the fingerprints."""
 
     async def get_experiment(self, experiment_id: str) -> Experiment | None:
         """Returns an experiment, or None where there is none of that id."""
@@ -229,14 +233,14 @@ class EvaluatorStore(Protocol):
     async def register_evaluator(self, evaluator: RegisteredEvaluator) -> RegisteredEvaluator:
         """Stores the next version of a name and returns it; its own `version` is ignored.
 
-        Where the newest version has the same spec and description, that one is returned and nothing is stored.
+        Where the newest version has the same spec, that one is returned and nothing is stored.
         """
 
     async def get_evaluator(self, name: str, version: int | None = None) -> RegisteredEvaluator | None:
         """Returns a version, by default the newest, or None where there is none."""
 
     async def list_evaluators(self, *, limit: int, cursor: str = "", name: str = "") -> EvaluatorPage:
-        """Returns a page: the newest version of each name, or all versions of one name."""
+        """Returns a page: the newest version of each name, or all versions of one name, the newest first."""
 
     async def delete_evaluator(self, name: str, version: int | None = None) -> int:
         """Deletes a version, or all of a name, and returns how many. A deleted version's number is not given again."""
@@ -258,14 +262,6 @@ class QueuedRecord:
 
     position: int
     record: OutboxRecord
-
-
-class Delivered(Enum):
-    """How far a record is on its way."""
-
-    QUEUED = "queued"
-    ACCEPTED = "accepted"
-    REJECTED = "rejected"
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,10 @@ class SqlStore:
         new = experiments.New(experiments.Change.of(commit), request_id, fingerprint, items)
         return await self._writer.write(experiments.create, new, size=new.size)
 
+    async def find_request(self, request_id: str, fingerprint: str) -> Creation | None:
+        """Returns what an earlier request of that id created, or None."""
+        return await self._readers.read(experiments.find_request, request_id, fingerprint)
+
     async def get_experiment(self, experiment_id: str) -> Experiment | None:
         """Returns an experiment, or None where there is none of that id."""
         return await self._readers.read(experiments.get, experiment_id)

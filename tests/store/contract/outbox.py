@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from evalrpc_server.store.port import Delivered, OutboxCounts, RecordState, Store
+from evalrpc_server.domain.scores import Delivered
+from evalrpc_server.store.port import OutboxCounts, RecordState, Store
 from tests.store.builders import advance, create, make_record
 
 

@@ -104,16 +104,20 @@ class LangfuseSync(StrEnum):
     OFF = "LANGFUSE_SYNC_OFF"
 
 
-def _environment(value: str) -> str:
+def environment_problem(value: str) -> str | None:
+    """Returns what is wrong with the name of an environment; None where Langfuse takes it, or it is empty."""
     if value and (
         len(value) > _MAX_ENVIRONMENT
         or value.startswith("langfuse")
         or not _ENVIRONMENT_CHARACTERS.issuperset(value)
     ):
-        raise PydanticCustomError(
-            "environment",
-            "must be at most 40 of the characters a-z, 0-9, - and _, and not begin with langfuse",
-        )
+        return "must be at most 40 of the characters a-z, 0-9, - and _, and not begin with langfuse"
+    return None
+
+
+def _environment(value: str) -> str:
+    if problem := environment_problem(value):
+        raise PydanticCustomError("environment", "{problem}", {"problem": problem})
     return value
 
 

@@ -26,7 +26,7 @@ def register(
 
 def _register(connection: Connection, evaluator: RegisteredEvaluator) -> RegisteredEvaluator:
     newest = get(connection, evaluator.name, None)
-    if newest and (newest.spec, newest.description) == (evaluator.spec, evaluator.description):
+    if newest and newest.spec == evaluator.spec:
         return newest
     connection.execute(
         "INSERT INTO evaluator_names (name, last_version) VALUES (?, 1)"
@@ -57,21 +57,23 @@ def get(connection: Connection, name: str, version: int | None) -> RegisteredEva
 
 def list_page(connection: Connection, *, limit: int, cursor: str, name: str) -> EvaluatorPage:
     """Returns a page of the newest versions by name, or of all versions of one name."""
-    after_name, after_version = _parse(cursor)
+    after_name, before_version = _parse(cursor)
     parameters: list[Scalar]
-    condition, parameters = f"e.name > ? AND {_NEWEST}", [after_name]
+    condition, parameters, order = f"e.name > ? AND {_NEWEST}", [after_name], "e.name"
     if name:
-        condition, parameters = "e.name = ? AND e.version > ?", [name, after_version]
+        condition, parameters, order = (
+            "e.name = ? AND e.version < ?",
+            [name, before_version],
+            "e.version DESC",
+        )
     with connection.snapshot():
         measured = connection.query(
             "SELECT e.name, e.version, length(e.spec) FROM evaluators e"
-            f" WHERE {condition} ORDER BY e.name, e.version LIMIT ?",
+            f" WHERE {condition} ORDER BY {order} LIMIT ?",
             (*parameters, limit + 1),
         )
         count = min(fitting(measured, PAGE_CHARACTERS), limit)
-        rows = connection.query(
-            f"{_SELECT} WHERE {condition} ORDER BY e.name, e.version LIMIT ?", (*parameters, count)
-        )
+        rows = connection.query(f"{_SELECT} WHERE {condition} ORDER BY {order} LIMIT ?", (*parameters, count))
     more = 0 < count < len(measured)
     return EvaluatorPage(
         evaluators=[_evaluator(row) for row in rows],
@@ -91,7 +93,7 @@ def delete(connection: Connection, wanted: Sequence[tuple[str, int | None]]) -> 
 
 def _parse(cursor: str) -> tuple[str, int]:
     if not cursor:
-        return "", 0
+        return "", 2**63 - 1
     try:
         name, version = json.loads(cursor)
     except (ValueError, TypeError, RecursionError):

@@ -74,12 +74,8 @@ def create(connection: Connection, experiments: Sequence[New]) -> Sequence[Creat
 
 def _create(connection: Connection, new: New) -> Creation:
     experiment = new.change.commit.experiment
-    if new.request_id:
-        rows = connection.query(
-            "SELECT id, fingerprint FROM experiments WHERE request_id = ?", (new.request_id,)
-        )
-        if rows and (existing := get(connection, rows[0][0])):
-            return Creation(experiment=existing, created=False, same_content=rows[0][1] == new.fingerprint)
+    if new.request_id and (joined := find_request(connection, new.request_id, new.fingerprint)):
+        return joined
     if new.change.before:
         raise StoreError("a new experiment's events begin at 1")
     connection.execute(
@@ -107,6 +103,14 @@ def _create(connection: Connection, new: New) -> Creation:
     events.insert(connection, [new.change.rows])
     outbox.insert(connection, new.change.commit.outbox)
     return Creation(experiment=experiment, created=True)
+
+
+def find_request(connection: Connection, request_id: str, fingerprint: str) -> Creation | None:
+    """Returns what an earlier request of that id created, or None."""
+    rows = connection.query("SELECT id, fingerprint FROM experiments WHERE request_id = ?", (request_id,))
+    if rows and (existing := get(connection, rows[0][0])):
+        return Creation(experiment=existing, created=False, same_content=rows[0][1] == fingerprint)
+    return None
 
 
 def apply(connection: Connection, changes: Sequence[Change]) -> Sequence[None]:

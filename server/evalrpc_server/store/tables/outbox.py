@@ -7,8 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from evalrpc_server.domain.scores import Delivered
 from evalrpc_server.store.connection import Connection, insert_rows, placeholders
-from evalrpc_server.store.port import Delivered, OutboxCounts, OutboxRecord, QueuedRecord, RecordState
+from evalrpc_server.store.port import OutboxCounts, OutboxRecord, QueuedRecord, RecordState
 from evalrpc_server.store.tables.paging import fitting
 
 _PER_STATEMENT = 500
