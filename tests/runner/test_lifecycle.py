@@ -44,6 +44,29 @@ async def test_the_same_request_joins_and_another_under_its_id_is_refused(tmp_pa
     assert refused.value.metadata == {"request_id": "r1", "experiment_id": "exp_1"}
 
 
+async def test_what_is_accepted_runs_although_its_caller_left_before_the_answer(tmp_path: Path) -> None:
+    async with world(tmp_path, echo) as made:
+        starting = asyncio.create_task(made.start(3, request_id="r1"))
+        while not starting.cancelled():
+            await asyncio.sleep(0)
+            starting.cancel()
+        again = await made.start(3, id="exp_2", request_id="r1")
+        assert again.id == "exp_1"
+        assert len(results(await made.events())) == 3
+
+
+async def test_a_drain_waits_for_what_is_just_being_accepted(tmp_path: Path) -> None:
+    async with world(tmp_path, _until(asyncio.Event(), free=0)) as made:
+        starting = asyncio.create_task(made.start(3))
+        await asyncio.sleep(0)
+        await made.manager.drain(0)
+        assert starting.done()
+        assert made.target.in_flight == 0
+    async with world(tmp_path, echo) as again:
+        await again.manager.recover()
+        assert len(results(await again.events())) == 3
+
+
 async def test_cancel_cuts_off_what_is_in_flight_and_records_it(tmp_path: Path) -> None:
     async with world(tmp_path, _until(asyncio.Event(), free=2)) as made:
         await made.start(100, max_concurrency=5)

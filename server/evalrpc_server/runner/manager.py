@@ -25,7 +25,7 @@ from evalrpc_server.runner.feed import Feed, Published
 from evalrpc_server.runner.recorder import Recorder
 from evalrpc_server.runner.reporting import Reporter
 from evalrpc_server.runner.run import Parts, Run
-from evalrpc_server.store.port import Commit, ExperimentStore
+from evalrpc_server.store.port import Commit, Creation, ExperimentStore
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +70,7 @@ class Manager:
         self._clock = clock
         self._places = asyncio.Semaphore(max_running)
         self._live: dict[str, _Live] = {}
+        self._starting: set[asyncio.Task[Creation]] = set()
         self._draining = False
 
     async def recover(self) -> None:
@@ -88,11 +89,30 @@ class Manager:
     ) -> Experiment:
         """Stores a new experiment and lets it run; a known request id joins the experiment that it belongs to.
 
+        A caller that leaves meanwhile changes nothing: what is stored runs.
+
         Raises:
             AlreadyExistsError: the request id belongs to a request of other content.
             UnavailableError: the server is shutting down.
         """
         self._check_serving()
+        starting = asyncio.create_task(self._create(experiment, items, request_id, fingerprint))
+        self._starting.add(starting)
+        starting.add_done_callback(self._starting.discard)
+        return _joined(await asyncio.shield(starting), request_id)
+
+    async def join(self, request_id: str, fingerprint: str) -> Experiment | None:
+        """Returns the experiment that an earlier request of the same id and content started; None for a new id.
+
+        Raises:
+            AlreadyExistsError: the request id belongs to a request of other content.
+        """
+        creation = await self._store.find_request(request_id, fingerprint)
+        return None if creation is None else _joined(creation, request_id)
+
+    async def _create(
+        self, experiment: Experiment, items: Sequence[Item], request_id: str, fingerprint: str
+    ) -> Creation:
         accepted = replace(experiment, sequence=1)
         event = Event(sequence=1, time=accepted.create_time, progress=accepted.progress, body=accepted)
         creation = await self._store.create_experiment(
@@ -101,17 +121,9 @@ class Manager:
             fingerprint=fingerprint,
             items=items,
         )
-        if not creation.same_content:
-            raise AlreadyExistsError(
-                Reason.REQUEST_ID_REUSED,
-                f"request_id {request_id} belongs to experiment {creation.experiment.id}, whose request was different; "
-                "use a new request_id for a new experiment",
-                request_id=request_id,
-                experiment_id=creation.experiment.id,
-            )
         if creation.created:
             self._take(creation.experiment)
-        return creation.experiment
+        return creation
 
     async def get(self, experiment_id: str) -> Experiment:
         """Returns an experiment as it is now.
@@ -206,6 +218,7 @@ class Manager:
     async def drain(self, grace: float) -> None:
         """Lets items in flight finish for `grace` seconds, and hands the rest back to the store."""
         self._draining = True
+        await asyncio.gather(*self._starting, return_exceptions=True)
         tasks = [live.task for live in self._live.values()]
         for live in self._live.values():
             live.run.drain(grace)
@@ -237,6 +250,18 @@ class Manager:
     def _check_serving(self) -> None:
         if self._draining:
             raise _draining()
+
+
+def _joined(creation: Creation, request_id: str) -> Experiment:
+    if not creation.same_content:
+        raise AlreadyExistsError(
+            Reason.REQUEST_ID_REUSED,
+            f"request_id {request_id} belongs to experiment {creation.experiment.id}, whose request was different; "
+            "use a new request_id for a new experiment",
+            request_id=request_id,
+            experiment_id=creation.experiment.id,
+        )
+    return creation.experiment
 
 
 def _draining(**metadata: str) -> UnavailableError:
