@@ -168,6 +168,18 @@ async def test_all_violations_come_at_once_up_to_twenty(stubs: Stubs) -> None:
     assert "more)" in (refused.value.details() or "")
 
 
+async def test_evaluators_are_checked_even_where_the_rest_of_the_spec_is_wrong(stubs: Stubs) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await run(
+            stubs, _good(name="", evaluators=[{"builtin": {"name": "contain"}}, {"name": "x", "http": {}}])
+        )
+    assert set(violations(refused.value)) == {
+        "experiment.name",
+        "experiment.evaluators[0].builtin.name",
+        "experiment.evaluators[1].http.url",
+    }
+
+
 async def test_numbers_that_json_does_not_have_are_refused(stubs: Stubs) -> None:
     for number in (math.nan, math.inf):
         request = run_request(spec(URL))

@@ -21,7 +21,7 @@ from evalrpc_server.domain.results import Context, FailedAttempt, ItemResult, Ta
 from evalrpc_server.domain.spec.experiment import ExperimentSpec
 from evalrpc_server.store import codec
 from evalrpc_server.store.port import StoreError
-from tests.store.builders import START, make_experiment, make_items, make_result, make_spec
+from tests.store.builders import START, make_evaluator, make_experiment, make_items, make_result, make_spec
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
@@ -105,6 +105,7 @@ EXPERIMENTS = st.builds(
     summaries=st.dictionaries(TEXT, SUMMARIES, max_size=2),
     run_evaluations=st.lists(EVALUATIONS, max_size=2).map(tuple),
     sequence=COUNTS,
+    registered=st.dictionaries(TEXT, st.just(make_evaluator().spec), max_size=2),
     create_time=TIMES,
     start_time=st.none() | TIMES,
     end_time=st.none() | TIMES,

@@ -19,7 +19,7 @@ from evalrpc_server.domain.spec.experiment import ExperimentSpec
 from evalrpc_server.protobuf.documents import Encoding
 from evalrpc_server.protobuf.experiments import experiment_to_message, state_from_number
 from evalrpc_server.protobuf.items import read_items
-from evalrpc_server.protobuf.spec import spec_from_message
+from evalrpc_server.protobuf.spec import evaluators_from_message, spec_from_message
 from evalrpc_server.rpc.context import Context
 from evalrpc_server.rpc.encoding import (
     MAX_MESSAGE_BYTES,
@@ -157,10 +157,17 @@ class ExperimentServicer(experiment_service_pb2_grpc.ExperimentServiceServicer):
         return response
 
     async def _start(self, message: experiment_spec_pb2.ExperimentSpec, request_id: str) -> Experiment:
-        fingerprint = (
-            hashlib.sha256(message.SerializeToString(deterministic=True)).hexdigest() if request_id else ""
-        )
-        spec, items = _read(message, request_id)
+        fingerprint = ""
+        if request_id:
+            fingerprint = hashlib.sha256(message.SerializeToString(deterministic=True)).hexdigest()
+            if joined := await self._manager.join(request_id, fingerprint):
+                return joined
+        spec, items, violations = _read(message, request_id)
+        if spec is None or violations:
+            evaluators = evaluators_from_message(message)
+            raise InvalidRequestError(
+                [*violations, *await self._acceptance.find_violations(*evaluators, path=_PATH)]
+            )
         experiment = await self._acceptance.accept(spec, request_id=request_id, path=_PATH)
         return await self._manager.start(
             experiment, items=items, request_id=request_id, fingerprint=fingerprint
@@ -180,7 +187,10 @@ _FINAL = {
 }
 
 
-def _read(message: experiment_spec_pb2.ExperimentSpec, request_id: str) -> tuple[ExperimentSpec, list[Item]]:
+def _read(
+    message: experiment_spec_pb2.ExperimentSpec, request_id: str
+) -> tuple[ExperimentSpec | None, list[Item], list[Violation]]:
+    """Reads the spec and its inline items, which are taken out of the message, and all that is wrong with them."""
     violations: list[Violation] = []
     if len(request_id) > _MAX_REQUEST_ID:
         violations.append(Violation("request_id", f"must be at most {_MAX_REQUEST_ID} characters"))
@@ -195,9 +205,7 @@ def _read(message: experiment_spec_pb2.ExperimentSpec, request_id: str) -> tuple
             violations.append(Violation(place, "must hold at least one item"))
         message.ClearField("items")
     spec, found = spec_from_message(message, item_count=count, path=_PATH)
-    if spec is None or violations:
-        raise InvalidRequestError([*found, *violations])
-    return spec, items
+    return spec, items, [*found, *violations]
 
 
 def _required_id(experiment_id: str) -> str:

@@ -35,6 +35,11 @@ def split_reference(reference: str) -> tuple[str, int | None]:
 
 @dataclass(slots=True)
 class _Findings:
+    """The evaluators of a spec with exact references, what these refer to, and what is wrong with them."""
+
+    evaluators: list[EvaluatorSpec] = field(default_factory=list)
+    composite: EvaluatorSpec | None = None
+    run_evaluators: list[EvaluatorSpec] = field(default_factory=list)
     violations: list[Violation] = field(default_factory=list)
     registered: dict[str, EvaluatorSpec] = field(default_factory=dict)
 
@@ -62,24 +67,9 @@ class Acceptance:
             NotFoundError: there is no such upload, dataset or Langfuse project.
             PreconditionError: it needs Langfuse, and the server has none.
         """
-        findings = _Findings()
-        evaluators = await self._check_list(spec.evaluators, f"{path}.{_EVALUATORS}", Level.ITEM, findings)
-        composite = None
-        if spec.composite_evaluator:
-            composite = await self._check(
-                spec.composite_evaluator, f"{path}.{_COMPOSITE}", Level.ITEM, findings
-            )
-            if not spec.evaluators:
-                findings.violations.append(
-                    Violation(
-                        f"{path}.{_COMPOSITE}", "needs evaluators whose evaluations it can see; add one"
-                    )
-                )
-        run_evaluators = await self._check_list(
-            spec.run_evaluators, f"{path}.{_RUN_EVALUATORS}", Level.RUN, findings
-        )
-        if findings.violations:
-            raise InvalidRequestError(findings.violations)
+        checked = await self._check_all(spec.evaluators, spec.composite_evaluator, spec.run_evaluators, path)
+        if checked.violations:
+            raise InvalidRequestError(checked.violations)
         experiment_id = f"exp_{secrets.token_hex(10)}"
         count = await self._item_count(spec)
         now = self._clock.now()
@@ -87,9 +77,9 @@ class Acceptance:
         spec = spec.model_copy(
             update={
                 "run_name": run_name,
-                _EVALUATORS: tuple(evaluators),
-                _COMPOSITE: composite,
-                _RUN_EVALUATORS: tuple(run_evaluators),
+                _EVALUATORS: tuple(checked.evaluators),
+                _COMPOSITE: checked.composite,
+                _RUN_EVALUATORS: tuple(checked.run_evaluators),
             }
         )
         spec, langfuse = await self._integration.accept(spec, path=path)
@@ -98,11 +88,22 @@ class Acceptance:
             spec=spec,
             items=spec.upload or experiment_id,
             progress=Progress(total=_total(spec, count)),
-            registered=findings.registered,
+            registered=checked.registered,
             request_id=request_id,
             create_time=now,
             langfuse=langfuse,
         )
+
+    async def find_violations(
+        self,
+        evaluators: Sequence[EvaluatorSpec | None],
+        composite: EvaluatorSpec | None,
+        run_evaluators: Sequence[EvaluatorSpec | None],
+        *,
+        path: str = "experiment",
+    ) -> list[Violation]:
+        """Returns what is wrong with the well-formed evaluators of a spec that is not; the others are None."""
+        return (await self._check_all(evaluators, composite, run_evaluators, path)).violations
 
     async def check_evaluator(self, spec: EvaluatorSpec, *, path: str) -> None:
         """Checks an evaluator that is to be registered.
@@ -124,21 +125,38 @@ class Acceptance:
             found = min(item_level, run_level, key=len)
             raise InvalidRequestError([Violation(f"{path}.{one.path}", one.description) for one in found])
 
+    async def _check_all(
+        self,
+        evaluators: Sequence[EvaluatorSpec | None],
+        composite: EvaluatorSpec | None,
+        run_evaluators: Sequence[EvaluatorSpec | None],
+        path: str,
+    ) -> _Findings:
+        findings = _Findings()
+        place = f"{path}.{_EVALUATORS}"
+        findings.evaluators = await self._check_list(evaluators, place, Level.ITEM, findings)
+        if composite:
+            place = f"{path}.{_COMPOSITE}"
+            findings.composite = await self._check(composite, place, Level.ITEM, findings)
+            if not evaluators:
+                problem = "needs evaluators whose evaluations it can see; add one"
+                findings.violations.append(Violation(place, problem))
+        place = f"{path}.{_RUN_EVALUATORS}"
+        findings.run_evaluators = await self._check_list(run_evaluators, place, Level.RUN, findings)
+        return findings
+
     async def _check_list(
-        self, specs: Sequence[EvaluatorSpec], path: str, level: Level, findings: _Findings
+        self, specs: Sequence[EvaluatorSpec | None], path: str, level: Level, findings: _Findings
     ) -> list[EvaluatorSpec]:
         checked: list[EvaluatorSpec] = []
         places: dict[str, str] = {}
         for number, spec in enumerate(specs):
-            place = f"{path}[{number}]"
-            name = spec.evaluation_name
+            if spec is None:
+                continue
+            place, name = f"{path}[{number}]", spec.evaluation_name
             if name in places:
-                findings.violations.append(
-                    Violation(
-                        f"{place}.name",
-                        f"{name!r} is the name of {places[name]} too; give each a name of its own",
-                    )
-                )
+                problem = f"{name!r} is the name of {places[name]} too; give each a name of its own"
+                findings.violations.append(Violation(f"{place}.name", problem))
             places.setdefault(name, place)
             checked.append(await self._check(spec, place, level, findings))
         return checked

@@ -38,6 +38,10 @@ class MeasuredExperiments(ExperimentStore):
             self._metrics.found(creation.experiment)
         return creation
 
+    async def find_request(self, request_id: str, fingerprint: str) -> Creation | None:
+        """Passes on."""
+        return await self._store.find_request(request_id, fingerprint)
+
     async def get_experiment(self, experiment_id: str) -> Experiment | None:
         """Passes through."""
         return await self._store.get_experiment(experiment_id)
