@@ -9,7 +9,7 @@ from functools import partial
 from evalrpc.v1.dataset_service_pb2_grpc import add_DatasetServiceServicer_to_server
 from evalrpc.v1.evaluator_service_pb2_grpc import add_EvaluatorServiceServicer_to_server
 from evalrpc.v1.experiment_service_pb2_grpc import add_ExperimentServiceServicer_to_server
-from evalrpc.v1.worker_service_pb2_grpc import WorkerServiceServicer, add_WorkerServiceServicer_to_server
+from evalrpc.v1.worker_service_pb2_grpc import add_WorkerServiceServicer_to_server
 from evalrpc_server.config import Settings
 from evalrpc_server.domain.clock import SystemClock
 from evalrpc_server.evaluators.pools import open_batcher
@@ -18,7 +18,9 @@ from evalrpc_server.http.listener import HttpListener
 from evalrpc_server.http.status import status_routes
 from evalrpc_server.langfuse.connections import Connections
 from evalrpc_server.langfuse.integration import LangfuseIntegration
+from evalrpc_server.langfuse.own_scores import OwnScores
 from evalrpc_server.langfuse.projects import load_projects
+from evalrpc_server.langfuse.service import HostedDatasets
 from evalrpc_server.outbound.client import HttpClient
 from evalrpc_server.outbound.outbound import Outbound
 from evalrpc_server.outbound.secrets import Secrets
@@ -30,6 +32,7 @@ from evalrpc_server.rpc.experiments import ExperimentServicer
 from evalrpc_server.rpc.interceptors.telemetry import RpcTelemetry
 from evalrpc_server.rpc.server import RpcServer, Service
 from evalrpc_server.rpc.settings import RpcSettings, TlsFiles
+from evalrpc_server.rpc.workers import WorkerServicer
 from evalrpc_server.runner.acceptance import Acceptance
 from evalrpc_server.runner.assembly import SpecAssembly
 from evalrpc_server.runner.manager import Manager
@@ -41,6 +44,7 @@ from evalrpc_server.telemetry.lag import measured_lag
 from evalrpc_server.telemetry.providers import Telemetry
 from evalrpc_server.telemetry.store import MeasuredExperiments
 from evalrpc_server.tokens import Tokens
+from evalrpc_server.workers.hub import Workers
 
 _STOP_SECONDS = 5.0
 _FLUSH_SECONDS = 5.0
@@ -55,6 +59,7 @@ class App:
         self._closing = AsyncExitStack()
         self._manager: Manager | None = None
         self._rpc: RpcServer | None = None
+        self._workers: Workers | None = None
         self._serving = False
         self.grpc_address = ""
         self.http_address = ""
@@ -91,18 +96,31 @@ class App:
         self._closing.push_async_callback(outbound.aclose)
         batcher = open_batcher(settings.executor, settings.executor_workers)
         self._closing.push_async_callback(batcher.aclose)
-        langfuse = self._open_langfuse(store, clock)
+        connections = self._connect_langfuse(clock)
+        spool = settings.data_dir / "spool"
+        langfuse = LangfuseIntegration(connections, store=store, clock=clock, spool=spool)
+        langfuse.start()
+        self._closing.push_async_callback(langfuse.close, _FLUSH_SECONDS)
+        datasets = DatasetServicer(
+            store=store,
+            hosted=HostedDatasets(connections, clock, spool=spool),
+            scores=OwnScores(connections, langfuse.delivery, store, clock),
+        )
+        key = await store.ensure_key("task_tokens")
+        self._workers = workers = Workers(key, clock, lease=settings.worker_lease)
+        await self._closing.enter_async_context(workers.supervised())
         assembly = SpecAssembly(
             store=store,
             clock=clock,
-            targets=TargetResources(outbound=outbound),
-            evaluators=EvaluatorResources(outbound=outbound, batcher=batcher),
+            targets=TargetResources(outbound=outbound, workers=workers),
+            evaluators=EvaluatorResources(outbound=outbound, batcher=batcher, workers=workers),
             integration=langfuse,
+            workers=workers,
         )
         measured = MeasuredExperiments(store, ExperimentMetrics(telemetry.meter_provider))
         self._manager = Manager(measured, assembly, clock, max_running=settings.max_running_experiments)
         self._rpc = RpcServer(
-            self._services(store, self._manager, clock, langfuse),
+            self._services(store, self._manager, clock, langfuse, workers, datasets),
             rpc_settings,
             telemetry=RpcTelemetry(telemetry.tracer_provider, telemetry.meter_provider),
             guards=guards,
@@ -119,29 +137,26 @@ class App:
         self.http_address = await listener.start()
         self._closing.push_async_callback(listener.aclose)
 
-    def _open_langfuse(self, store: Store, clock: SystemClock) -> LangfuseIntegration:
+    def _connect_langfuse(self, clock: SystemClock) -> Connections:
         """Connects to the Langfuse projects; the operator names them, so the outbound policy is not asked."""
         projects = load_projects(os.environ, self._settings.langfuse_projects, self._secrets)
         client = HttpClient(_outbound_settings(self._settings), self._secrets)
         self._closing.push_async_callback(client.aclose)
-        langfuse = LangfuseIntegration(
-            Connections(projects, client, self._secrets, clock),
-            store=store,
-            clock=clock,
-            spool=self._settings.data_dir / "spool",
-        )
-        langfuse.start()
-        self._closing.push_async_callback(langfuse.close, _FLUSH_SECONDS)
-        return langfuse
+        return Connections(projects, client, self._secrets, clock)
 
     def _services(
-        self, store: Store, manager: Manager, clock: SystemClock, langfuse: LangfuseIntegration
+        self,
+        store: Store,
+        manager: Manager,
+        clock: SystemClock,
+        langfuse: LangfuseIntegration,
+        workers: Workers,
+        datasets: DatasetServicer,
     ) -> list[Service]:
         acceptance = Acceptance(store, clock, langfuse)
         experiments = ExperimentServicer(acceptance=acceptance, manager=manager, store=store)
         evaluators = EvaluatorServicer(acceptance=acceptance, store=store, clock=clock)
-        datasets = DatasetServicer(store=store)
-        workers = WorkerServiceServicer()
+        hosted = WorkerServicer(workers)
         return [
             Service(
                 "evalrpc.v1.ExperimentService", partial(add_ExperimentServiceServicer_to_server, experiments)
@@ -150,15 +165,17 @@ class App:
                 "evalrpc.v1.EvaluatorService", partial(add_EvaluatorServiceServicer_to_server, evaluators)
             ),
             Service("evalrpc.v1.DatasetService", partial(add_DatasetServiceServicer_to_server, datasets)),
-            Service("evalrpc.v1.WorkerService", partial(add_WorkerServiceServicer_to_server, workers)),
+            Service("evalrpc.v1.WorkerService", partial(add_WorkerServiceServicer_to_server, hosted)),
         ]
 
     async def drain(self) -> None:
         """Refuses what is new, lets items in flight finish within the grace period, and closes everything."""
         self._serving = False
-        if self._rpc and self._manager:
+        if self._rpc and self._manager and self._workers:
             await self._rpc.drain()
+            self._workers.drain(self._settings.drain_grace)
             await self._manager.drain(self._settings.drain_grace)
+            self._workers.close()
             await self._rpc.stop(_STOP_SECONDS)
         await self._closing.aclose()
 

@@ -45,6 +45,9 @@ class Settings(BaseSettings):
     )
     max_rpcs: int = Field(2000, ge=1, description="RPCs open at once, streams included")
     max_running_experiments: int = Field(100, ge=1, description="experiments that run at once; others wait")
+    worker_lease: float = Field(
+        15.0, ge=1, le=3600, description="seconds that a call stays with a worker that is silent"
+    )
     executor: Literal["threads", "processes"] = Field("threads", description="where CPU-bound evaluators run")
     executor_workers: int = Field(2, ge=1, le=256, description="size of the executor's pool")
     reflection: bool = Field(default=True, description="serve gRPC reflection")

@@ -21,10 +21,11 @@ from evalrpc_server.outbound.http_failures import origin
 from evalrpc_server.outbound.outbound import Outbound
 from evalrpc_server.outbound.settings import OutboundSettings
 from evalrpc_server.targets.port import TaskCall
-from evalrpc_server.targets.registry import TargetResources, open_target
+from evalrpc_server.targets.registry import open_target
 from tests.outbound.http2_server import http2_server
 from tests.standins.endpoints import Endpoints
 from tests.standins.grpc_endpoints import GrpcEndpoints
+from tests.targets.resources import resources
 
 
 class Authority:
@@ -56,7 +57,7 @@ def authority(tmp_path_factory):
 
 async def call(settings: OutboundSettings, task: Mapping[str, object]) -> str:
     outbound = Outbound(settings)
-    target = open_target(TaskSpec.model_validate(task), TargetResources(outbound=outbound))
+    target = open_target(TaskSpec.model_validate(task), resources(outbound))
     try:
         answer = await target.call(
             TaskCall(

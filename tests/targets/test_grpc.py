@@ -14,9 +14,10 @@ from evalrpc_server.outbound.outbound import Outbound
 from evalrpc_server.outbound.secrets import Secrets
 from evalrpc_server.outbound.settings import OutboundSettings
 from evalrpc_server.targets.port import TaskAnswer, TaskCall, TaskError
-from evalrpc_server.targets.registry import TargetResources, open_target
+from evalrpc_server.targets.registry import open_target
 from tests.standins.endpoints import Endpoints, refused_url
 from tests.standins.grpc_endpoints import GrpcEndpoints
+from tests.targets.resources import resources
 
 SECRETS = Secrets(environment={"EVALRPC_SECRET_TOKEN": "s3cr3t-token"})
 
@@ -43,9 +44,7 @@ async def run(
     address: str, call: TaskCall, *, settings: OutboundSettings | None = None, **spec: Any
 ) -> TaskAnswer:
     outbound = Outbound(settings, SECRETS)
-    target = open_target(
-        TaskSpec.model_validate({"grpc": {"target": address, **spec}}), TargetResources(outbound=outbound)
-    )
+    target = open_target(TaskSpec.model_validate({"grpc": {"target": address, **spec}}), resources(outbound))
     try:
         return await target.call(call)
     finally:

@@ -15,8 +15,9 @@ from evalrpc_server.domain.spec.tasks import TaskSpec
 from evalrpc_server.outbound.outbound import Outbound
 from evalrpc_server.outbound.secrets import Secrets
 from evalrpc_server.targets.port import TaskAnswer, TaskCall, TaskError
-from evalrpc_server.targets.registry import TargetResources, open_target
+from evalrpc_server.targets.registry import open_target
 from tests.standins.endpoints import Endpoints, Exchange, Request, refused_url
+from tests.targets.resources import resources
 
 EXPERIMENT = ExperimentRef(id="exp_1", name="Größen, 50 %", run_name="run 1")
 SECRETS = {"EVALRPC_SECRET_TOKEN": "s3cr3t/token+with=signs"}
@@ -48,9 +49,7 @@ def make_call(input_text: str = '"x"', *, item_id: str = "a", **fields: Any) -> 
 
 
 async def run(outbound: Outbound, url: str, call: TaskCall | None = None, **spec: Any) -> TaskAnswer:
-    target = open_target(
-        TaskSpec.model_validate({"http": {"url": url, **spec}}), TargetResources(outbound=outbound)
-    )
+    target = open_target(TaskSpec.model_validate({"http": {"url": url, **spec}}), resources(outbound))
     try:
         return await target.call(call or make_call())
     finally:

@@ -112,3 +112,11 @@ class ItemResult:
     def failed(self) -> bool:
         """Whether the task gave no output."""
         return self.outcome.error is not None
+
+    @property
+    def size(self) -> int:
+        """Characters in the result's texts, a measure of the memory it takes."""
+        outcome = self.outcome
+        texts = [outcome.output or "", outcome.metadata or "", *(context.text for context in outcome.contexts)]
+        comments = sum(len(evaluation.comment) for evaluation in self.evaluations)
+        return self.item.size + sum(map(len, texts)) + comments + 1000

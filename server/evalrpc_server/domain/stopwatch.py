@@ -15,15 +15,16 @@ _SYSTEM = SystemClock()
 
 
 class Stopwatch:
-    """Bounds and times the call that is made in its block, which ends with TimeoutError after `timeout` seconds.
+    """Bounds and times the call that is made in its block, which ends with TimeoutError when it takes too long.
 
     Attributes:
+        timeout: in seconds.
         start_time: when the call began.
     """
 
     def __init__(self, timeout: float, clock: Clock = _SYSTEM) -> None:
         self._clock = clock
-        self._timeout = timeout
+        self.timeout = timeout
         self._deadline = asyncio.timeout(timeout)
         self._token: Token[Stopwatch | None] | None = None
         self.start_time = clock.now()
@@ -48,7 +49,7 @@ class Stopwatch:
         """Lets the call begin now, as if nothing had been before."""
         self.start_time, self._began = self._clock.now(), self._clock.monotonic()
         if not self._deadline.expired():
-            self._deadline.reschedule(asyncio.get_running_loop().time() + self._timeout)
+            self._deadline.reschedule(asyncio.get_running_loop().time() + self.timeout)
 
     async def __aenter__(self) -> Self:
         self._token = _current.set(self)
@@ -64,6 +65,12 @@ class Stopwatch:
 
 
 _current: ContextVar[Stopwatch | None] = ContextVar("evalrpc_stopwatch", default=None)
+
+
+def time_limit() -> float:
+    """Returns how long the call in which this is asked may take, in seconds; 0 where nobody bounds it."""
+    stopwatch = _current.get()
+    return stopwatch.timeout if stopwatch else 0.0
 
 
 @contextmanager

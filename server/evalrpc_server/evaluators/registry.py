@@ -11,7 +11,9 @@ from evalrpc_server.evaluators.executor import ExecutorBatcher
 from evalrpc_server.evaluators.grpc import GrpcEvaluator
 from evalrpc_server.evaluators.http import HttpEvaluator
 from evalrpc_server.evaluators.port import Evaluator, RunEvaluator
+from evalrpc_server.evaluators.worker import WorkerEvaluator
 from evalrpc_server.outbound.outbound import Outbound
+from evalrpc_server.workers.hub import Workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,10 +23,12 @@ class EvaluatorResources:
     Attributes:
         outbound: the way to endpoints.
         batcher: where CPU-bound evaluators run.
+        workers: the connected workers.
     """
 
     outbound: Outbound
     batcher: ExecutorBatcher
+    workers: Workers
 
 
 EvaluatorFactory = Callable[[EvaluatorSpec, EvaluatorResources], Evaluator]
@@ -54,10 +58,16 @@ def _grpc(spec: EvaluatorSpec, resources: EvaluatorResources) -> GrpcEvaluator:
     return GrpcEvaluator(spec.grpc, spec.evaluation_name, resources.outbound)
 
 
+def _worker(spec: EvaluatorSpec, resources: EvaluatorResources) -> WorkerEvaluator:
+    assert spec.worker is not None
+    return WorkerEvaluator(spec.worker, spec.evaluation_name, resources.workers)
+
+
 EVALUATORS: Mapping[str, EvaluatorFactory] = {
     "builtin": _builtin,
     "http": _http,
     "grpc": _grpc,
+    "worker": _worker,
 }
 """Item-level kinds by their name in the spec."""
 
@@ -65,6 +75,7 @@ RUN_EVALUATORS: Mapping[str, RunEvaluatorFactory] = {
     "builtin": _run_builtin,
     "http": _http,
     "grpc": _grpc,
+    "worker": _worker,
 }
 """Run-level kinds by their name in the spec."""
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from evalrpc_server.domain.clock import Clock
 from evalrpc_server.domain.experiments import Experiment
 from evalrpc_server.domain.spec.evaluators import EvaluatorSpec
 from evalrpc_server.evaluators.registry import EvaluatorResources, open_evaluator, open_run_evaluator
 from evalrpc_server.runner.collection import Collection
+from evalrpc_server.runner.hosting import Hosting
 from evalrpc_server.runner.integration import Integration
 from evalrpc_server.runner.judging import Judge, RunJudge
 from evalrpc_server.runner.pipeline import Pipeline
@@ -16,6 +18,8 @@ from evalrpc_server.runner.reporting import NoReporter, Reporter
 from evalrpc_server.runner.run import Parts
 from evalrpc_server.store.port import ItemStore
 from evalrpc_server.targets.registry import TargetResources, open_target
+from evalrpc_server.workers.functions import FunctionKind, FunctionRef
+from evalrpc_server.workers.hub import Workers
 
 RUN_EVALUATOR_SECONDS = 600.0
 """How long a run evaluator may take unless its spec says otherwise: it reads every result."""
@@ -32,12 +36,14 @@ class SpecAssembly:
         targets: TargetResources,
         evaluators: EvaluatorResources,
         integration: Integration,
+        workers: Workers,
     ) -> None:
         self._store = store
         self._clock = clock
         self._targets = targets
         self._evaluators = evaluators
         self._integration = integration
+        self._workers = workers
 
     async def parts(self, experiment: Experiment) -> Parts:
         """Returns the parts of one run."""
@@ -57,11 +63,27 @@ class SpecAssembly:
             collection=Collection(
                 experiment.items, store=self._store, source=self._integration.source(experiment)
             ),
+            hosting=self._hosting(experiment),
         )
 
     def reporter(self, experiment: Experiment) -> Reporter:
         """Returns what tells of the experiment elsewhere."""
         return self._integration.reporter(experiment) or NoReporter()
+
+    def _hosting(self, experiment: Experiment) -> Hosting | None:
+        """Returns what the run needs of workers, or None where it calls no function of theirs."""
+        spec = experiment.spec
+        tasks = [spec.task.worker] if spec.task.worker else []
+        composite = [spec.composite_evaluator] if spec.composite_evaluator else []
+        of_items = _functions(experiment, [*spec.evaluators, *composite])
+        of_runs = _functions(experiment, spec.run_evaluators)
+        if not (tasks or of_items or of_runs):
+            return None
+        functions = [
+            *(FunctionRef(task.function, FunctionKind.TASK) for task in tasks),
+            *(FunctionRef(name, FunctionKind.EVALUATOR) for name in of_items),
+        ]
+        return self._workers.hosting(experiment.id, functions)
 
     def _judge(self, experiment: Experiment, given: EvaluatorSpec) -> Judge:
         spec = experiment.spec
@@ -80,6 +102,12 @@ class SpecAssembly:
             evaluator=open_run_evaluator(_resolved(experiment, given), self._evaluators),
             timeout=given.timeout or RUN_EVALUATOR_SECONDS,
         )
+
+
+def _functions(experiment: Experiment, given: Sequence[EvaluatorSpec]) -> list[str]:
+    """Returns the names of the worker functions among evaluators."""
+    resolved = [_resolved(experiment, evaluator) for evaluator in given]
+    return [evaluator.worker.function for evaluator in resolved if evaluator.worker]
 
 
 def _resolved(experiment: Experiment, given: EvaluatorSpec) -> EvaluatorSpec:

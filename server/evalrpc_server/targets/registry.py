@@ -10,6 +10,8 @@ from evalrpc_server.outbound.outbound import Outbound
 from evalrpc_server.targets.grpc import GrpcTarget
 from evalrpc_server.targets.http import HttpTarget
 from evalrpc_server.targets.port import Target
+from evalrpc_server.targets.worker import WorkerTarget
+from evalrpc_server.workers.hub import Workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,9 +20,11 @@ class TargetResources:
 
     Attributes:
         outbound: the way to endpoints.
+        workers: the connected workers.
     """
 
     outbound: Outbound
+    workers: Workers
 
 
 TargetFactory = Callable[[TaskSpec, TargetResources], Target]
@@ -37,9 +41,15 @@ def _grpc(spec: TaskSpec, resources: TargetResources) -> Target:
     return GrpcTarget(spec.grpc, resources.outbound)
 
 
+def _worker(spec: TaskSpec, resources: TargetResources) -> Target:
+    assert spec.worker is not None
+    return WorkerTarget(spec.worker, resources.workers)
+
+
 TARGETS: Mapping[str, TargetFactory] = {
     "http": _http,
     "grpc": _grpc,
+    "worker": _worker,
 }
 """Kinds by their name in the spec."""
 

@@ -1,1 +1,1 @@
-"""Workers: functions hosted in processes that connect out to the server."""
+"""Workers: who is connected, what they host, and which of them does what. Knows no protobuf and no stream."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from evalrpc_server.domain.spec.fields import GrpcAddress, Headers, HttpUrl, Seconds, SpecModel
+from evalrpc_server.domain.spec.fields import GrpcAddress, Headers, HttpUrl, Name, Seconds, SpecModel
 
 _REGISTERED = re.compile(r"[^@\s][^@]*(@[1-9][0-9]*)?")
 
@@ -36,13 +36,19 @@ class GrpcEvaluator(SpecModel):
     evaluator: str = ""
 
 
+class WorkerEvaluator(SpecModel):
+    """An evaluator function that a connected worker hosts."""
+
+    function: Name
+
+
 def _registered(value: str) -> str:
     if not _REGISTERED.fullmatch(value):
         raise PydanticCustomError("registered", "must be a registered name, or name@version as in accuracy@3")
     return value
 
 
-EVALUATOR_KINDS = ("builtin", "http", "grpc", "registered")
+EVALUATOR_KINDS = ("builtin", "http", "grpc", "worker", "registered")
 """The fields of `EvaluatorSpec` of which exactly one is set."""
 
 
@@ -59,6 +65,7 @@ class EvaluatorSpec(SpecModel):
     builtin: BuiltinEvaluator | None = None
     http: HttpEvaluator | None = None
     grpc: GrpcEvaluator | None = None
+    worker: WorkerEvaluator | None = None
     registered: Annotated[str, AfterValidator(_registered)] | None = None
     timeout: Seconds | None = None
     max_concurrency: int | None = Field(default=None, ge=1, le=10_000)

@@ -50,6 +50,7 @@ class ExperimentSpec(SpecModel):
         repetitions: trials of each item.
         langfuse_project: which configured project records the run; default: the only one.
         langfuse_sync_timeout: how long `LANGFUSE_SYNC_WAIT` holds the last event.
+        worker_wait: how long functions may be without a worker before the experiment fails.
         dry_run_items: run only the first so many items; None for all.
     """
 
@@ -73,6 +74,7 @@ class ExperimentSpec(SpecModel):
     langfuse_sync: LangfuseSync = LangfuseSync.BACKGROUND
     langfuse_sync_timeout: Seconds = 60.0
     trace: TraceOptions = TraceOptions()
+    worker_wait: Seconds = 60.0
     dry_run_items: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")

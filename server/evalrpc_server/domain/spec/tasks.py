@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evalrpc_server.domain.spec.fields import GrpcAddress, Headers, HttpUrl, OneOfModel, SpecModel
+from evalrpc_server.domain.spec.fields import GrpcAddress, Headers, HttpUrl, Name, OneOfModel, SpecModel
 
 
 class HttpTask(SpecModel):
@@ -23,8 +23,16 @@ class GrpcTask(SpecModel):
     include_expected_output: bool = False
 
 
+class WorkerTask(SpecModel):
+    """A task function that a connected worker hosts."""
+
+    function: Name
+    include_expected_output: bool = False
+
+
 class TaskSpec(OneOfModel):
     """The application under test; exactly one kind."""
 
     http: HttpTask | None = None
     grpc: GrpcTask | None = None
+    worker: WorkerTask | None = None

@@ -9,6 +9,9 @@ from evalrpc_server.domain.errors import ExhaustedError, UnavailableError
 from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.rpc.interceptors.call import Call
 
+_FINISHING = frozenset({"evalrpc.v1.WorkerService/ReportTask"})
+"""Methods that bring what is in flight to its end."""
+
 
 class Admission:
     """Bounds how many RPCs are open at once, streams included; those about the server itself are exempt.
@@ -44,7 +47,7 @@ class Admission:
 
 
 class Draining:
-    """Refuses new calls once the server shuts down; those about the server itself go on.
+    """Refuses new calls once the server shuts down; those about the server itself, or what is in flight, go on.
 
     Args:
         retry_after: seconds that a refused caller is told to wait.
@@ -61,7 +64,7 @@ class Draining:
     @asynccontextmanager
     async def __call__(self, call: Call) -> AsyncIterator[None]:
         """Lets a call in, or refuses it with DRAINING."""
-        if self._draining and not call.about_server:
+        if self._draining and not call.about_server and call.method not in _FINISHING:
             raise UnavailableError(
                 Reason.DRAINING,
                 "the server is shutting down; repeat the call on the next one",

@@ -1,0 +1,39 @@
+"""The functions that workers host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from evalrpc_server.domain.documents import Document
+
+
+class FunctionKind(StrEnum):
+    """What a hosted function does."""
+
+    TASK = "TASK"
+    EVALUATOR = "EVALUATOR"
+    RUN_EVALUATOR = "RUN_EVALUATOR"
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionRef:
+    """What a call asks for: a name, as a certain kind."""
+
+    name: str
+    kind: FunctionKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostedFunction:
+    """A function as a worker introduces it; `input_schema` is a JSON Schema, None for any input."""
+
+    name: str
+    kind: FunctionKind
+    description: str = ""
+    input_schema: Document | None = None
+
+    @property
+    def ref(self) -> FunctionRef:
+        """What calls of it ask for."""
+        return FunctionRef(self.name, self.kind)
