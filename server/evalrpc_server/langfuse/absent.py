@@ -9,6 +9,7 @@ from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.experiments import Experiment
 from evalrpc_server.domain.langfuse import LangfuseStatus
 from evalrpc_server.domain.reasons import Reason
+from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.langfuse.projects import DEFAULT_ENVIRONMENT
 from evalrpc_server.store.port import OutboxRecord, OutboxStore
 
@@ -26,6 +27,9 @@ class AbsentProject:
     def experiment_id(self, _experiment: Experiment) -> str:
         """Returns nothing, because the id cannot be known for sure."""
         return ""
+
+    def keep(self, _experiment_id: str, _sequence: int, _result: ItemResult) -> None:
+        """Does nothing."""
 
     def note(self, _found: Sequence[OutboxRecord], /) -> None:
         """Does nothing."""

@@ -14,11 +14,13 @@ from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.experiments import Experiment
 from evalrpc_server.domain.langfuse import LangfuseStatus
 from evalrpc_server.domain.reasons import Reason
+from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.langfuse import records
 from evalrpc_server.langfuse.backoff import Backoff
 from evalrpc_server.langfuse.connections import Connection
 from evalrpc_server.langfuse.identity import run_url
 from evalrpc_server.langfuse.links import LinkSender
+from evalrpc_server.langfuse.recent import RecentResults
 from evalrpc_server.langfuse.runs import Runs
 from evalrpc_server.langfuse.score_delivery import RunScoreSender, ScoreSender
 from evalrpc_server.langfuse.server import Generation
@@ -61,9 +63,10 @@ class Delivery:
         self._server = server
         self._runs = Runs(api, server, clock, no_more_links=lambda: self._streams[records.LINK].idle)
         self._backoff = Backoff(api.project.name, clock)
+        self._recent = RecentResults()
         self._changed = asyncio.Event()
         senders: Sequence[Any] = (
-            TraceSender(api, self._runs, store),
+            TraceSender(api, self._runs, store, self._recent),
             ScoreSender(api, server),
             RunScoreSender(api, server, self._runs, store),
             LinkSender(api, server, self._runs, store, clock=clock, backoff=self._backoff, known=self.hurry),
@@ -127,6 +130,10 @@ class Delivery:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def keep(self, experiment_id: str, sequence: int, result: ItemResult) -> None:
+        """Keeps a result at hand for its trace."""
+        self._recent.add(experiment_id, sequence, result)
 
     def note(self, found: Sequence[OutboxRecord], /) -> None:
         """Tells that records are about to be stored."""

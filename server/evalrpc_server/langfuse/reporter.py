@@ -37,6 +37,9 @@ class Outlet(Protocol):
     def experiment_id(self, experiment: Experiment) -> str:
         """Returns the id of an experiment in Langfuse, with repetitions that of the first trials; empty until known."""
 
+    def keep(self, experiment_id: str, sequence: int, result: ItemResult, /) -> None:
+        """Keeps a result at hand for its trace."""
+
     def note(self, found: Sequence[OutboxRecord], /) -> None:
         """Tells that records are about to be stored."""
 
@@ -99,6 +102,7 @@ class LangfuseReporter:
                     payload=body,
                 )
             )
+        self._outlet.keep(experiment.id, experiment.sequence, result)
         self._outlet.note(found)
         return found
 

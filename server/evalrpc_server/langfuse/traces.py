@@ -16,6 +16,7 @@ from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.langfuse import records
 from evalrpc_server.langfuse.api import ApiError, LangfuseApi
 from evalrpc_server.langfuse.otlp import Envelope
+from evalrpc_server.langfuse.recent import RecentResults
 from evalrpc_server.langfuse.runs import Runs
 from evalrpc_server.langfuse.spans import TraceEncoder
 from evalrpc_server.langfuse.stream import Settlement, is_refusal
@@ -62,16 +63,19 @@ class TraceSender:
         api: of the project.
         runs: which experiment of Langfuse's a trace belongs to.
         store: where the results are.
+        recent: results that need not be read from the store.
     """
 
     kind = records.TRACE
     parallel = 3
     page = MAX_BATCH_TRACES
 
-    def __init__(self, api: LangfuseApi, runs: Runs, store: ExperimentStore) -> None:
+    def __init__(self, api: LangfuseApi, runs: Runs, store: ExperimentStore, recent: RecentResults) -> None:
         self._api = api
         self._runs = runs
         self._store = store
+        self._recent = recent
+        self._experiments: dict[str, Experiment | None] = {}
         self._encoders: dict[tuple[str, int], TraceEncoder] = {}
         self._envelope = Envelope(
             {
@@ -94,7 +98,7 @@ class TraceSender:
         size = 0
         for experiment_id, group in groupby(queued, key=lambda one: one.record.experiment_id):
             wanted = {int(one.record.payload): one.position for one in group}
-            experiment = await self._store.get_experiment(experiment_id)
+            experiment = await self._experiment(experiment_id)
             deferred: list[int] = []
             began = time.monotonic()
             if experiment is not None:
@@ -154,7 +158,15 @@ class TraceSender:
     async def _results(
         self, experiment_id: str, sequences: Sequence[int]
     ) -> AsyncGenerator[tuple[int, ItemResult]]:
-        wanted, after = set(sequences), sequences[0] - 1
+        missing: list[int] = []
+        for sequence in sequences:
+            if (result := self._recent.take(experiment_id, sequence)) is not None:
+                yield sequence, result
+            else:
+                missing.append(sequence)
+        if not missing:
+            return
+        sequences, wanted, after = missing, set(missing), missing[0] - 1
         while after < sequences[-1]:
             events = await self._store.read_events(
                 experiment_id, after=after, limit=min(_EVENTS_PAGE, sequences[-1] - after)
@@ -165,6 +177,13 @@ class TraceSender:
                 if event.sequence in wanted and isinstance(event.body, ItemResult):
                     yield event.sequence, event.body
             after = events[-1].sequence
+
+    async def _experiment(self, experiment_id: str) -> Experiment | None:
+        if experiment_id not in self._experiments:
+            while len(self._experiments) >= _ENCODERS:
+                self._experiments.pop(next(iter(self._experiments)))
+            self._experiments[experiment_id] = await self._store.get_experiment(experiment_id)
+        return self._experiments[experiment_id]
 
     async def _encoder(self, experiment: Experiment, trial: int) -> TraceEncoder | None:
         """Returns what encodes an experiment's trials; None while its id in Langfuse is unknown."""
