@@ -1,0 +1,40 @@
+/**
+ * Client for evalrpc, an experiment runner as a gRPC service.
+ *
+ * @packageDocumentation
+ */
+
+export { Client, type ClientOptions, type WatchFromOptions } from './client.js';
+export type { ConnectionOptions, TlsOptions } from './connection.js';
+export { hasEnded } from './convert/states.js';
+export type { CreateScoresOptions, LinkOptions, ProjectOptions, Score } from './dataset-calls.js';
+export { parseExact, RawJson, rawJson, type AnyJson, type Parse } from './documents.js';
+export * from './errors.js';
+export type { ListEvaluatorsOptions, RegisterOptions } from './evaluator-calls.js';
+export type { ListOptions, ListResultsOptions } from './experiment-calls.js';
+export type * from './langfuse-style.js';
+export { DatasetItem, type Dataset, type DatasetItemLink, type ScoreReceipt } from './model/dataset.js';
+export { Evaluation, type EvaluationValue, type Failure, type Usage } from './model/evaluation.js';
+export type * from './model/evaluators.js';
+export type * from './model/event.js';
+export type * from './model/experiment.js';
+export { Item, ItemResult, type Context } from './model/item-result.js';
+export { ExperimentResult, type FormatOptions } from './model/result.js';
+export { Run } from './run.js';
+export type { Data, ItemInput, Items, LangfuseDataset } from './spec/data.js';
+export {
+  builtin,
+  grpcEvaluator,
+  httpEvaluator,
+  registered,
+  workerEvaluator,
+  type EvaluatorOptions,
+} from './spec/evaluators.js';
+export { TaskOutput, taskOutput } from './spec/functions.js';
+export type * from './spec/functions.js';
+export type * from './spec/options.js';
+export { VERSION } from './version.js';
+export type { EvaluatorSpecJson } from './gen/evalrpc/v1/evaluator_pb.js';
+export type { ExperimentSpecJson, TraceOptionsJson } from './gen/evalrpc/v1/experiment_spec_pb.js';
+export type { BudgetJson, GateJson, TrialReducerJson } from './gen/evalrpc/v1/gate_pb.js';
+export type { TaskJson } from './gen/evalrpc/v1/task_pb.js';

@@ -1,0 +1,89 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
+const PYTHON = process.env['EVALRPC_PYTHON'] ?? join(ROOT, '.venv/bin/python');
+const READY = /^evalrpc-server ready: grpc=(\S+)/m;
+const START_MS = 60_000;
+
+/** A running server, and how to end it. */
+export interface Server extends AsyncDisposable {
+  readonly address: string;
+  /** Ends it at once, as a crash does. */
+  kill(): Promise<void>;
+  /** Asks it to end, and waits until it has. */
+  stop(): Promise<void>;
+  /** Stops it from doing anything until the signal SIGCONT. */
+  signal(name: NodeJS.Signals): void;
+}
+
+/** Returns a directory that is there until the test ends. */
+export async function temporaryDirectory(): Promise<AsyncDisposable & { readonly path: string }> {
+  const path = await mkdtemp(join(tmpdir(), 'evalrpc-'));
+  return {
+    path,
+    async [Symbol.asyncDispose]() {
+      await rm(path, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Starts a real server and waits until it is ready. */
+export async function startServer(
+  dataDirectory: string,
+  { listen = '127.0.0.1:0', flags = [] }: { listen?: string; flags?: readonly string[] } = {},
+): Promise<Server> {
+  const command = ['-m', 'evalrpc_server', 'serve', '--listen', listen, '--http-listen', ''];
+  const child = spawn(PYTHON, [...command, '--data-dir', dataDirectory, ...flags], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const address = await ready(child);
+  const ended = new Promise<void>((resolve) =>
+    child.once('exit', () => {
+      resolve();
+    }),
+  );
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    child.kill('SIGCONT');
+    child.kill(signal);
+    const timer = setTimeout(() => child.kill('SIGKILL'), 15_000);
+    await ended;
+    clearTimeout(timer);
+  };
+  return {
+    address,
+    kill: () => end('SIGKILL'),
+    stop: () => end('SIGTERM'),
+    signal: (name) => void child.kill(name),
+    [Symbol.asyncDispose]: () => end('SIGKILL'),
+  };
+}
+
+function ready(child: ChildProcess): Promise<string> {
+  let output = '';
+  return new Promise((resolve, reject) => {
+    const fail = (why: string): void => {
+      reject(new Error(`the server ${why}:\n${output}`));
+    };
+    const timer = setTimeout(() => {
+      fail('did not get ready');
+    }, START_MS);
+    const read = (chunk: Buffer): void => {
+      output += chunk.toString();
+      const match = READY.exec(output);
+      if (match?.[1] !== undefined) {
+        clearTimeout(timer);
+        resolve(match[1]);
+      }
+    };
+    child.stdout?.on('data', read);
+    child.stderr?.on('data', read);
+    child.once('exit', () => {
+      fail('ended');
+    });
+  });
+}
