@@ -199,3 +199,9 @@ def test_what_is_wrong_with_a_selection_is_named(change: dict[str, Any], path: s
     (violation,) = violations
     assert violation.path == f"experiment.langfuse_dataset.{path}"
     assert words in violation.description
+
+
+def test_whole_numbers_stay_whole_and_members_have_a_fixed_order():
+    spec, _ = read({**SMALLEST, "metadata": {"z": 1, "a": [2.5, {"y": -3, "b": 1e300}]}})
+    assert spec is not None
+    assert repr(spec.metadata) == "{'a': [2.5, {'b': 1e+300, 'y': -3}], 'z': 1}"

@@ -12,7 +12,7 @@ from evalrpc.v1 import dataset_pb2, dataset_service_pb2, json_pb2
 from evalrpc_server.domain.datasets import Dataset, DatasetItem, Link, Linked
 from evalrpc_server.domain.documents import Document, JsonValue
 from evalrpc_server.domain.errors import Violation
-from evalrpc_server.protobuf.documents import Encoding, document_to_message
+from evalrpc_server.protobuf.documents import Encoding, document_to_message, normalized
 from evalrpc_server.protobuf.values import time_from_message, timestamp
 
 _MAX_NAME = 255
@@ -106,7 +106,7 @@ def hexadecimal(value: str, digits: int, path: str, violations: list[Violation])
 
 def _facts(message: struct_pb2.Struct, violations: list[Violation]) -> dict[str, JsonValue]:
     try:
-        found: dict[str, JsonValue] = json_format.MessageToDict(message)
+        found: dict[str, JsonValue] = normalized(json_format.MessageToDict(message))
     except (json_format.Error, ValueError):
         violations.append(Violation("run_metadata", "holds NaN or Infinity, which JSON does not have"))
         return {}

@@ -60,6 +60,15 @@ def document_to_message(document: Document, encoding: Encoding) -> json_pb2.Json
     return json_pb2.Json(text=document)
 
 
+def normalized(value: JsonValue) -> JsonValue:
+    """Returns what protobuf's JSON mapping gave, with whole numbers whole and members in a fixed order, as in documents."""
+    if isinstance(value, dict):
+        return {key: normalized(entry) for key, entry in sorted(value.items())}
+    if isinstance(value, list):
+        return [normalized(entry) for entry in value]
+    return _number(value) if isinstance(value, float) else value
+
+
 def _read(value: struct_pb2.Value) -> JsonValue:
     match value.WhichOneof("kind"):
         case "null_value":

@@ -18,6 +18,7 @@ from evalrpc_server.domain.errors import Violation
 from evalrpc_server.domain.spec.evaluators import EvaluatorSpec
 from evalrpc_server.domain.spec.experiment import ExperimentSpec
 from evalrpc_server.domain.spec.langfuse import LangfuseDataset
+from evalrpc_server.protobuf.documents import normalized
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -86,7 +87,7 @@ def _read(
     model: type[_Model], message: Message, path: str, more: Mapping[str, Any] | None = None
 ) -> tuple[_Model | None, list[Violation]]:
     try:
-        fields = json_format.MessageToDict(message, preserving_proto_field_name=True)
+        fields = normalized(json_format.MessageToDict(message, preserving_proto_field_name=True))
     except (json_format.Error, ValueError):
         return None, list(_impossible(message, path))
     return _validate(model, fields | dict(more or {}), path)
