@@ -20,7 +20,8 @@ from evalrpc_server.langfuse.backoff import Backoff
 from evalrpc_server.langfuse.connections import Connection
 from evalrpc_server.langfuse.identity import run_url
 from evalrpc_server.langfuse.links import LinkSender
-from evalrpc_server.langfuse.recent import RecentResults
+from evalrpc_server.langfuse.presence import Presence
+from evalrpc_server.langfuse.results import Results
 from evalrpc_server.langfuse.runs import Runs
 from evalrpc_server.langfuse.score_delivery import RunScoreSender, ScoreSender
 from evalrpc_server.langfuse.server import Generation
@@ -63,10 +64,10 @@ class Delivery:
         self._server = server
         self._runs = Runs(api, server, clock, no_more_links=lambda: self._streams[records.LINK].idle)
         self._backoff = Backoff(api.project.name, clock)
-        self._recent = RecentResults()
+        self._results = Results(store)
         self._changed = asyncio.Event()
         senders: Sequence[Any] = (
-            TraceSender(api, self._runs, store, self._recent),
+            TraceSender(api, self._runs, store, self._results, presence=Presence(api, server), clock=clock),
             ScoreSender(api, server),
             RunScoreSender(api, server, self._runs, store),
             LinkSender(api, server, self._runs, store, clock=clock, backoff=self._backoff, known=self.hurry),
@@ -133,7 +134,7 @@ class Delivery:
 
     def keep(self, experiment_id: str, sequence: int, result: ItemResult) -> None:
         """Keeps a result at hand for its trace."""
-        self._recent.add(experiment_id, sequence, result)
+        self._results.keep(experiment_id, sequence, result)
 
     def note(self, found: Sequence[OutboxRecord], /) -> None:
         """Tells that records are about to be stored."""

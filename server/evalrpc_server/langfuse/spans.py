@@ -19,33 +19,14 @@ from evalrpc_server.domain.documents import JsonValue
 from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.experiments import Experiment
-from evalrpc_server.domain.results import EvaluatorCall, ItemResult, TaskOutcome, Usage
+from evalrpc_server.domain.results import EvaluatorCall, ItemResult, TaskOutcome
 from evalrpc_server.domain.trace import span_id
-from evalrpc_server.langfuse import otlp
+from evalrpc_server.langfuse import attributes, otlp
 from evalrpc_server.langfuse.documents import evaluation_fields, members, nanoseconds, shown, to_json
 from evalrpc_server.langfuse.identity import run_name
 
 EVALUATOR_INPUT_CHARACTERS = 64 * 1024
 """What an evaluator saw is repeated on its span up to this size; larger, it stands on the task's span only."""
-
-_EXPERIMENT = "langfuse.experiment."
-_OBSERVATION = "langfuse.observation."
-_ITEM_ID = otlp.key(f"{_EXPERIMENT}item.id")
-_ITEM_METADATA = otlp.key(f"{_EXPERIMENT}item.metadata")
-_EXPECTED_OUTPUT = otlp.key(f"{_EXPERIMENT}item.expected_output")
-_ROOT_OBSERVATION = otlp.key(f"{_EXPERIMENT}item.root_observation_id")
-_INPUT = otlp.key(f"{_OBSERVATION}input")
-_OUTPUT = otlp.key(f"{_OBSERVATION}output")
-_METADATA = otlp.key(f"{_OBSERVATION}metadata")
-_STATUS_MESSAGE = otlp.key(f"{_OBSERVATION}status_message")
-_MODEL = otlp.key(f"{_OBSERVATION}model.name")
-_USAGE = otlp.key(f"{_OBSERVATION}usage_details")
-_COST = otlp.key(f"{_OBSERVATION}cost_details")
-_TYPE_SPAN = otlp.attribute(f"{_OBSERVATION}type", "span")
-_TYPE_GENERATION = otlp.attribute(f"{_OBSERVATION}type", "generation")
-_TYPE_EVALUATOR = otlp.attribute(f"{_OBSERVATION}type", "evaluator")
-_LEVEL_ERROR = otlp.attribute(f"{_OBSERVATION}level", "ERROR")
-_APP_ROOT = otlp.attribute("langfuse.internal.is_app_root", value=True)
 
 
 class TraceEncoder:
@@ -56,6 +37,9 @@ class TraceEncoder:
         trial: the number of the trials.
         experiment_id: in Langfuse.
         environment: of the traces.
+
+    Attributes:
+        experiment_id: in Langfuse.
     """
 
     def __init__(self, experiment: Experiment, *, trial: int, experiment_id: str, environment: str) -> None:
@@ -70,12 +54,13 @@ class TraceEncoder:
             "experiment_name": spec.name,
             "experiment_run_name": name,
         } | ({"dataset_id": dataset_id} if dataset_id else {})
-        self._metadata = otlp.text(_METADATA, to_json(self._run_metadata | self._names))
+        self._metadata = otlp.text(attributes.METADATA, to_json(self._run_metadata | self._names))
         self._version = (
-            otlp.attribute(f"{_EXPERIMENT}item.version", dataset.version)
+            otlp.attribute(f"{attributes.EXPERIMENT}item.version", dataset.version)
             if dataset and dataset.version
             else b""
         )
+        self.experiment_id = experiment_id
         self._evaluators = len(spec.evaluators)
         self._common = b"".join(
             self._common_attributes(experiment, name, experiment_id, dataset_id, environment)
@@ -87,14 +72,14 @@ class TraceEncoder:
         spec = experiment.spec
         labels = spec.trace
         yield otlp.attribute("langfuse.environment", environment)
-        yield otlp.attribute(f"{_EXPERIMENT}id", experiment_id)
-        yield otlp.attribute(f"{_EXPERIMENT}name", name)
+        yield otlp.attribute(f"{attributes.EXPERIMENT}id", experiment_id)
+        yield otlp.attribute(f"{attributes.EXPERIMENT}name", name)
         if spec.description:
-            yield otlp.attribute(f"{_EXPERIMENT}description", spec.description)
+            yield otlp.attribute(f"{attributes.EXPERIMENT}description", spec.description)
         if self._run_metadata:
-            yield otlp.attribute(f"{_EXPERIMENT}metadata", to_json(self._run_metadata))
+            yield otlp.attribute(f"{attributes.EXPERIMENT}metadata", to_json(self._run_metadata))
         if dataset_id:
-            yield otlp.attribute(f"{_EXPERIMENT}dataset.id", dataset_id)
+            yield otlp.attribute(f"{attributes.EXPERIMENT}dataset.id", dataset_id)
         yield otlp.attribute("langfuse.trace.name", labels.name or spec.name)
         if labels.tags:
             yield otlp.attribute("langfuse.trace.tags", labels.tags)
@@ -112,23 +97,23 @@ class TraceEncoder:
         item = result.item
         parts = [
             self._common,
-            otlp.text(_ITEM_ID, item.dataset_item_id or item.id),
-            otlp.text(_ROOT_OBSERVATION, root_observation),
+            otlp.text(attributes.ITEM_ID, item.dataset_item_id or item.id),
+            otlp.text(attributes.ROOT_OBSERVATION, root_observation),
         ]
         if item.metadata is not None and item.metadata.lstrip().startswith("{"):
-            parts.append(otlp.text(_ITEM_METADATA, item.metadata))
+            parts.append(otlp.text(attributes.ITEM_METADATA, item.metadata))
         return b"".join(parts)
 
     def subject_attributes(self, result: ItemResult) -> list[bytes]:
         """Returns what the run's and the task's span have in common: what went in, what came out, what was expected."""
         item, outcome = result.item, result.outcome
-        parts = [self._version, otlp.text(_INPUT, shown(item.input)), self._item_metadata(result)]
+        parts = [self._version, otlp.text(attributes.INPUT, shown(item.input)), self._item_metadata(result)]
         if item.expected_output is not None:
-            parts.append(otlp.text(_EXPECTED_OUTPUT, shown(item.expected_output)))
+            parts.append(otlp.text(attributes.EXPECTED_OUTPUT, shown(item.expected_output)))
         if outcome.output is not None:
-            parts.append(otlp.text(_OUTPUT, shown(outcome.output)))
+            parts.append(otlp.text(attributes.OUTPUT, shown(outcome.output)))
         elif outcome.error is not None:
-            parts += _failed(f"Error: {outcome.error.message}", outcome.error.message)
+            parts += attributes.failed(f"Error: {outcome.error.message}", outcome.error.message)
         return parts
 
     def _item_metadata(self, result: ItemResult) -> bytes:
@@ -136,7 +121,7 @@ class TraceEncoder:
         if item.metadata is None and not item.dataset_item_id:
             return self._metadata
         names = self._names | ({"dataset_item_id": item.dataset_item_id} if item.dataset_item_id else {})
-        return otlp.text(_METADATA, to_json(members(item.metadata) | self._run_metadata | names))
+        return otlp.text(attributes.METADATA, to_json(members(item.metadata) | self._run_metadata | names))
 
     def place_of(self, number: int) -> dict[str, JsonValue]:
         """Returns the metadata that tell the part in the experiment of its evaluator of that number, from 0."""
@@ -159,8 +144,8 @@ class _Trace:
         self._evaluation = bytes.fromhex(span_id(result.trace_id, "evaluation"))
         self._common = encoder.item_attributes(result, task)
         self._began = nanoseconds(outcome.start_time)
-        self._task_end = self._began + _duration(outcome.task_duration)
-        self._end = self._task_end + _duration(result.evaluation_duration)
+        self._task_end = self._began + attributes.duration(outcome.task_duration)
+        self._end = self._task_end + attributes.duration(result.evaluation_duration)
 
     def spans(self) -> list[bytes]:
         outcome = self._result.outcome
@@ -193,7 +178,7 @@ class _Trace:
         )
 
     def _run_span(self, outcome: TaskOutcome, subject: Sequence[bytes]) -> bytes:
-        parts = [_TYPE_SPAN, _APP_ROOT, *subject]
+        parts = [attributes.TYPE_SPAN, attributes.APP_ROOT, *subject]
         began = self._began
         for number, attempt in enumerate(outcome.retries, 1):
             start = nanoseconds(attempt.start_time)
@@ -201,7 +186,7 @@ class _Trace:
             parts.append(
                 otlp.event(
                     "retry",
-                    start + _duration(attempt.duration),
+                    start + attributes.duration(attempt.duration),
                     {
                         "attempt": number,
                         "duration_seconds": attempt.duration,
@@ -212,18 +197,24 @@ class _Trace:
             )
         parts += self._exception(outcome.error)
         return self._span(
-            self._run, b"", "experiment-item-run", began, self._end, parts, _status(outcome.error)
+            self._run, b"", "experiment-item-run", began, self._end, parts, attributes.status(outcome.error)
         )
 
     def _task_span(self, outcome: TaskOutcome, subject: Sequence[bytes]) -> bytes:
         usage = outcome.usage
-        parts = [*subject, *(_generation(usage) if usage else (_TYPE_SPAN,)), *self._exception(outcome.error)]
+        parts = [
+            *subject,
+            *(attributes.generation(usage) if usage else (attributes.TYPE_SPAN,)),
+            *self._exception(outcome.error),
+        ]
         if outcome.contexts:
             contexts = [{"text": one.text, "id": one.id, "source": one.source} for one in outcome.contexts]
-            parts.append(otlp.attribute(f"{_OBSERVATION}metadata.contexts", to_json(contexts)))
+            parts.append(otlp.attribute(f"{attributes.OBSERVATION}metadata.contexts", to_json(contexts)))
         if outcome.metadata is not None:
-            parts.append(otlp.attribute(f"{_OBSERVATION}metadata.output_metadata", outcome.metadata))
-        error = _status(outcome.error)
+            parts.append(
+                otlp.attribute(f"{attributes.OBSERVATION}metadata.output_metadata", outcome.metadata)
+            )
+        error = attributes.status(outcome.error)
         return self._span(
             self._task, self._run, "experiment-item-task", self._began, self._task_end, parts, error
         )
@@ -247,7 +238,7 @@ class _Trace:
                 for _, group in self._calls()
             ),
         }
-        parts = [_TYPE_SPAN, otlp.text(_OUTPUT, to_json(summary))]
+        parts = [attributes.TYPE_SPAN, otlp.text(attributes.OUTPUT, to_json(summary))]
         return self._span(
             self._evaluation, self._run, "experiment-item-evaluation", self._task_end, self._end, parts
         )
@@ -262,26 +253,30 @@ class _Trace:
         seen, size = self._evaluator_input()
         for number, (call, group) in enumerate(self._calls()):
             place = self._encoder.place_of(number)
-            parts = [_TYPE_EVALUATOR]
+            parts = [attributes.TYPE_EVALUATOR]
             if size <= EVALUATOR_INPUT_CHARACTERS:
-                parts.append(otlp.text(_INPUT, self._seen_by(place, seen, number)))
+                parts.append(otlp.text(attributes.INPUT, self._seen_by(place, seen, number)))
             else:
                 place["input_omitted"] = "too large to be repeated; see experiment-item-task"
-            parts.append(otlp.text(_METADATA, to_json(place)))
+            parts.append(otlp.text(attributes.METADATA, to_json(place)))
             error = next((evaluation.error for evaluation in group if evaluation.error), None)
             if error is not None and len(group) == 1:
-                parts += _failed(to_json({"error": error.message}), error.message)
+                parts += attributes.failed(to_json({"error": error.message}), error.message)
             else:
                 output = to_json([evaluation_fields(evaluation) for evaluation in group])
-                parts += _failed(output, error.message) if error else [otlp.text(_OUTPUT, output)]
-            start = self._task_end + _duration(call.start)
+                parts += (
+                    attributes.failed(output, error.message)
+                    if error
+                    else [otlp.text(attributes.OUTPUT, output)]
+                )
+            start = self._task_end + attributes.duration(call.start)
             own_id = bytes.fromhex(span_id(self._result.trace_id, "evaluator", str(number)))
             yield self._span(
                 own_id,
                 self._evaluation,
                 call.name,
                 start,
-                start + _duration(call.duration),
+                start + attributes.duration(call.duration),
                 parts,
                 error.message if error else None,
             )
@@ -305,28 +300,3 @@ class _Trace:
             if evaluation.error is None
         ]
         return f'{seen}, "evaluations": {to_json(before)}}}'
-
-
-def _duration(seconds: float) -> int:
-    return round(seconds * 1e9)
-
-
-def _status(error: Error | None) -> str | None:
-    return f"{error.reason}: {error.message}" if error else None
-
-
-def _failed(output: str, message: str) -> list[bytes]:
-    return [otlp.text(_OUTPUT, output), _LEVEL_ERROR, otlp.text(_STATUS_MESSAGE, message)]
-
-
-def _generation(usage: Usage) -> list[bytes]:
-    """Returns what makes an observation a generation: the model, the tokens, the cost, as far as they are known."""
-    parts = [_TYPE_GENERATION]
-    if usage.model:
-        parts.append(otlp.text(_MODEL, usage.model))
-    tokens = {"input": usage.input_tokens, "output": usage.output_tokens}
-    if known := {kind: count for kind, count in tokens.items() if count is not None}:
-        parts.append(otlp.text(_USAGE, to_json(known)))
-    if usage.cost_usd is not None:
-        parts.append(otlp.text(_COST, to_json({"total": usage.cost_usd})))
-    return parts

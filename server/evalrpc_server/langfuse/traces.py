@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from evalrpc_server import __version__
+from evalrpc_server.domain.clock import Clock
 from evalrpc_server.domain.experiments import Experiment
 from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.langfuse import records
 from evalrpc_server.langfuse.api import ApiError, LangfuseApi
 from evalrpc_server.langfuse.otlp import Envelope
-from evalrpc_server.langfuse.recent import RecentResults
+from evalrpc_server.langfuse.presence import VISIBLE_SECONDS, Presence
+from evalrpc_server.langfuse.results import Results
 from evalrpc_server.langfuse.runs import Runs
 from evalrpc_server.langfuse.spans import TraceEncoder
 from evalrpc_server.langfuse.stream import Settlement, is_refusal
@@ -35,23 +37,38 @@ _HEADERS = {
     # Version 4 is the path that keeps experiment attributes, and shows them at once.
     "x-langfuse-ingestion-version": "4",
 }
-_EVENTS_PAGE = 250
+_GONE = "its result is not in the store any more"
 _SLICE_SECONDS = 0.002
 _ENCODERS = 64
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TraceBatch:
-    """Traces that are exported together: their positions, and each one's encoded spans."""
+    """Traces that are exported together.
 
-    positions: Sequence[int]
-    traces: Sequence[Sequence[bytes]]
+    Attributes:
+        positions: in the outbox.
+        traces: the encoded spans of each.
+        ids: of the traces.
+        doubtful_until: when it can be told whether an attempt without an answer succeeded; None where all were answered.
+    """
+
+    positions: list[int]
+    traces: list[Sequence[bytes]]
+    ids: list[str]
+    doubtful_until: float | None = None
+
+    def add(self, position: int, trace_id: str, spans: Sequence[bytes]) -> None:
+        """Adds a trace."""
+        self.positions.append(position)
+        self.ids.append(trace_id)
+        self.traces.append(spans)
 
     def halves(self) -> Sequence[TraceBatch]:
         """Returns two batches with half of the traces each."""
         middle = len(self.positions) // 2
         return [
-            TraceBatch(self.positions[part], self.traces[part])
+            TraceBatch(self.positions[part], self.traces[part], self.ids[part])
             for part in (slice(None, middle), slice(middle, None))
         ]
 
@@ -62,19 +79,37 @@ class TraceSender:
     Args:
         api: of the project.
         runs: which experiment of Langfuse's a trace belongs to.
-        store: where the results are.
-        recent: results that need not be read from the store.
+        store: where experiments are.
+        results: recent ones, and those in the store.
+        presence: tells what may have arrived already.
+        clock: for waiting.
+        visible: seconds after which exported spans can be read back.
     """
 
     kind = records.TRACE
     parallel = 3
     page = MAX_BATCH_TRACES
 
-    def __init__(self, api: LangfuseApi, runs: Runs, store: ExperimentStore, recent: RecentResults) -> None:
+    def __init__(
+        self,
+        api: LangfuseApi,
+        runs: Runs,
+        store: ExperimentStore,
+        results: Results,
+        *,
+        presence: Presence,
+        clock: Clock,
+        visible: float = VISIBLE_SECONDS,
+    ) -> None:
         self._api = api
         self._runs = runs
         self._store = store
-        self._recent = recent
+        self._results = results
+        self._presence = presence
+        self._clock = clock
+        self._visible = visible
+        self._inherited: set[int] = set()
+        self._inherited_until = 0.0
         self._experiments: dict[str, Experiment | None] = {}
         self._encoders: dict[tuple[str, int], TraceEncoder] = {}
         self._envelope = Envelope(
@@ -89,48 +124,82 @@ class TraceSender:
         )
 
     def inherit(self, queued: Sequence[QueuedRecord]) -> None:
-        """Does nothing: what is sent twice is there once."""
+        """Has traces looked for that an earlier process may have been sending at its end."""
+        room = self.parallel * MAX_BATCH_TRACES - len(self._inherited)
+        self._inherited.update(one.position for one in queued[:room])
+        self._inherited_until = self._clock.monotonic() + self._visible
 
     async def batches(self, queued: Sequence[QueuedRecord]) -> AsyncGenerator[TraceBatch | Settlement]:
         """Yields batches; an encoded trace is kept no longer than its batch."""
-        positions: list[int] = []
-        traces: list[Sequence[bytes]] = []
-        size = 0
+        batch, size = TraceBatch([], [], []), 0
         for experiment_id, group in groupby(queued, key=lambda one: one.record.experiment_id):
             wanted = {int(one.record.payload): one.position for one in group}
             experiment = await self._experiment(experiment_id)
-            deferred: list[int] = []
+            if experiment is None:
+                yield Settlement(rejected=dict.fromkeys(wanted.values(), _GONE))
+                continue
+            settled = await self._settle_inherited(experiment, wanted)
+            deferred = list(settled.deferred)
             began = time.monotonic()
-            if experiment is not None:
-                async with aclosing(self._results(experiment_id, sorted(wanted))) as results:
-                    async for sequence, result in results:
-                        position = wanted.pop(sequence)
-                        encoder = await self._encoder(experiment, result.trial)
-                        if encoder is None:
-                            deferred.append(position)
-                            continue
-                        spans = encoder.encode(result)
-                        length = sum(map(len, spans))
-                        if traces and (size + length > MAX_BATCH_BYTES or len(traces) >= MAX_BATCH_TRACES):
-                            yield TraceBatch(positions, traces)
-                            positions, traces, size = [], [], 0
-                        positions.append(position)
-                        traces.append(spans)
-                        size += length
-                        if time.monotonic() - began > _SLICE_SECONDS:
-                            await asyncio.sleep(0)  # others on the loop go first
-                            began = time.monotonic()
-            gone = dict.fromkeys(wanted.values(), "its result is not in the store any more")
-            if gone or deferred:
-                yield Settlement(rejected=gone, deferred=deferred)
-        if traces:
-            yield TraceBatch(positions, traces)
+            async with aclosing(self._results.take(experiment_id, sorted(wanted))) as results:
+                async for sequence, result in results:
+                    position = wanted.pop(sequence)
+                    encoder = await self._encoder(experiment, result.trial)
+                    if encoder is None:
+                        deferred.append(position)
+                        continue
+                    spans = encoder.encode(result)
+                    length = sum(map(len, spans))
+                    if batch.ids and (size + length > MAX_BATCH_BYTES or len(batch.ids) >= MAX_BATCH_TRACES):
+                        yield batch
+                        batch, size = TraceBatch([], [], []), 0
+                    batch.add(position, result.trace_id, spans)
+                    size += length
+                    if time.monotonic() - began > _SLICE_SECONDS:
+                        await asyncio.sleep(0)  # others on the loop go first
+                        began = time.monotonic()
+            gone = dict.fromkeys(wanted.values(), _GONE)
+            if gone or deferred or settled.accepted:
+                yield Settlement(accepted=settled.accepted, rejected=gone, deferred=deferred)
+        if batch.ids:
+            yield batch
+
+    async def _settle_inherited(self, experiment: Experiment, wanted: dict[int, int]) -> Settlement:
+        """Takes out what an earlier process may have exported: what is there is settled, and what cannot be told yet waits."""
+        doubtful = {
+            sequence: position for sequence, position in wanted.items() if position in self._inherited
+        }
+        if not doubtful:
+            return Settlement()
+        if self._clock.monotonic() < self._inherited_until:
+            for sequence in doubtful:
+                del wanted[sequence]
+            return Settlement(deferred=list(doubtful.values()))
+        by_trial: dict[int, list[tuple[int, ItemResult]]] = {}
+        async for sequence, result in self._results.read(experiment.id, sorted(doubtful)):
+            by_trial.setdefault(result.trial, []).append((sequence, result))
+        accepted: list[int] = []
+        for trial, found in by_trial.items():
+            if (encoder := await self._encoder(experiment, trial)) is None:
+                continue
+            starts = [result.outcome.start_time for _, result in found]
+            shown = await self._presence.of_items(encoder.experiment_id, min(starts), max(starts))
+            accepted += [wanted.pop(sequence) for sequence, result in found if result.trace_id in shown]
+        self._inherited.difference_update(doubtful.values())
+        return Settlement(accepted=accepted)
 
     async def send(self, batch: TraceBatch) -> tuple[Settlement, Sequence[TraceBatch]]:
         """Exports a batch; one that is refused is halved until the bad trace is alone."""
+        if batch.doubtful_until is not None:
+            await self._clock.sleep(max(0.0, batch.doubtful_until - self._clock.monotonic()))
+            if await self._presence.of_trace(batch.ids[0]):  # an export is taken as a whole or not at all
+                return Settlement(accepted=batch.positions), ()
+            batch.doubtful_until = None
         try:
             await self._export([span for spans in batch.traces for span in spans])
         except ApiError as error:
+            if error.sent:
+                batch.doubtful_until = self._clock.monotonic() + self._visible
             if not is_refusal(error) or error.status == 404:
                 raise
             if len(batch.positions) > 1:
@@ -154,29 +223,6 @@ class TraceSender:
     async def _export(self, spans: Sequence[bytes]) -> None:
         content = await asyncio.to_thread(_compress, self._envelope.wrap(spans))
         await self._api.request("POST", PATH, content=content, headers=_HEADERS)
-
-    async def _results(
-        self, experiment_id: str, sequences: Sequence[int]
-    ) -> AsyncGenerator[tuple[int, ItemResult]]:
-        missing: list[int] = []
-        for sequence in sequences:
-            if (result := self._recent.take(experiment_id, sequence)) is not None:
-                yield sequence, result
-            else:
-                missing.append(sequence)
-        if not missing:
-            return
-        sequences, wanted, after = missing, set(missing), missing[0] - 1
-        while after < sequences[-1]:
-            events = await self._store.read_events(
-                experiment_id, after=after, limit=min(_EVENTS_PAGE, sequences[-1] - after)
-            )
-            if not events:
-                return
-            for event in events:
-                if event.sequence in wanted and isinstance(event.body, ItemResult):
-                    yield event.sequence, event.body
-            after = events[-1].sequence
 
     async def _experiment(self, experiment_id: str) -> Experiment | None:
         if experiment_id not in self._experiments:

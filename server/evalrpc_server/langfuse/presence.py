@@ -1,0 +1,78 @@
+"""Looking for what may have arrived: an export whose answer was lost is looked for before it is sent again.
+
+Langfuse shows a span that came twice twice, until its database has merged the rows.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from evalrpc_server.langfuse.api import ApiError, LangfuseApi
+from evalrpc_server.langfuse.documents import iso
+from evalrpc_server.langfuse.server import Generation, LangfuseServer
+
+VISIBLE_SECONDS = 5.0
+"""After which exported spans can be read back; it takes a real server about one second."""
+
+_PAGE = 100
+
+
+class Presence:
+    """What a project's server shows of traces. Servers before version 4 merge spans by themselves and are not asked."""
+
+    def __init__(self, api: LangfuseApi, server: LangfuseServer) -> None:
+        self._api = api
+        self._server = server
+
+    async def of_trace(self, trace_id: str) -> bool:
+        """Returns whether any span of a trace is there.
+
+        Raises:
+            ApiError: the server cannot be asked.
+        """
+        if not await self._shows_spans():
+            return False
+        answer = await self._api.request(
+            "GET",
+            "/api/public/v2/observations",
+            params={"traceId": trace_id, "limit": 1, "fields": "core"},
+            expected={404},
+        )
+        return answer.status != 404 and bool(answer.json().get("data"))
+
+    async def of_items(self, experiment_id: str, first: datetime, last: datetime) -> set[str]:
+        """Returns the traces of an experiment's items that began within a time.
+
+        Args:
+            experiment_id: in Langfuse.
+            first: when the earliest began.
+            last: when the latest began.
+
+        Raises:
+            ApiError: the server cannot be asked.
+        """
+        found: set[str] = set()
+        cursor = ""
+        while await self._shows_spans():
+            params: dict[str, str | int] = {
+                "experimentId": experiment_id,
+                "fromStartTime": iso(first),
+                "toStartTime": iso(last + timedelta(seconds=1)),
+                "fields": "core",
+                "limit": _PAGE,
+            }
+            if cursor:
+                params["cursor"] = cursor
+            answer = await self._api.request("GET", "/api/public/experiment-items", params=params)
+            try:
+                body = answer.json()
+                found.update(str(item["traceId"]) for item in body["data"])
+                cursor = body["meta"].get("cursor") or ""
+            except (KeyError, TypeError, AttributeError):
+                raise ApiError("answered without the experiment's items", status=answer.status) from None
+            if not cursor:
+                break
+        return found
+
+    async def _shows_spans(self) -> bool:
+        return (await self._server.info()).generation is not Generation.LEGACY
