@@ -1,0 +1,28 @@
+package testserver
+
+import (
+	"fmt"
+	"os"
+	"testing"
+)
+
+// Shared is the server of a package's tests; [Main] starts it.
+var Shared *Server
+
+// Main runs a package's tests beside one server: func TestMain(m *testing.M) { testserver.Main(m) }.
+func Main(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	folder, err := os.MkdirTemp("", "evalrpc-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() { _ = os.RemoveAll(folder) }() // a folder of its own, in the system's place for such
+	if Shared, err = Start(folder, ""); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer Shared.Stop()
+	return m.Run()
+}
