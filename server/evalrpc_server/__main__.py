@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 
 from evalrpc_server.addresses import ListenError
 from evalrpc_server.app import App
+from evalrpc_server.check import Verdict, check, report
 from evalrpc_server.config import Settings, parse, settings_from
 from evalrpc_server.health import check_health
 from evalrpc_server.langfuse.projects import ProjectsError
@@ -44,6 +46,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(answer)
         return 0 if serving else EXIT_FAILED
     secrets = Secrets(directory=settings.secrets_dir)
+    if arguments.command == "check":
+        findings = uvloop.run(check(settings, secrets))
+        print(report(findings, colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR")))
+        return EXIT_FAILED if any(finding.verdict is Verdict.WRONG for finding in findings) else 0
     level, form = settings.log_level.upper(), LogFormat(settings.log_format)
     with Logs(level=level, form=form, redactor=secrets.redact):
         return uvloop.run(_serve(settings, secrets))

@@ -84,15 +84,15 @@ class App:
     async def _start(self) -> None:
         settings, clock = self._settings, SystemClock()
         guards = [TokenAuthentication(Tokens(settings.tokens))] if settings.tokens else []
-        rpc_settings = _rpc_settings(settings)
-        check_exposure(rpc_settings, tokens=bool(guards), insecure=settings.insecure)
+        served = rpc_settings(settings)
+        check_exposure(served, tokens=bool(guards), insecure=settings.insecure)
         telemetry = Telemetry()
         self._closing.push_async_callback(telemetry.aclose)
         await self._closing.enter_async_context(measured_lag(telemetry.meter_provider))
         store = open_store(settings.store or settings.data_dir)
         await store.open()
         self._closing.push_async_callback(store.close)
-        outbound = Outbound(_outbound_settings(settings), self._secrets)
+        outbound = Outbound(outbound_settings(settings), self._secrets)
         self._closing.push_async_callback(outbound.aclose)
         batcher = open_batcher(settings.executor, settings.executor_workers)
         self._closing.push_async_callback(batcher.aclose)
@@ -121,7 +121,7 @@ class App:
         self._manager = Manager(measured, assembly, clock, max_running=settings.max_running_experiments)
         self._rpc = RpcServer(
             self._services(store, self._manager, clock, langfuse, workers, datasets),
-            rpc_settings,
+            served,
             telemetry=RpcTelemetry(telemetry.tracer_provider, telemetry.meter_provider),
             guards=guards,
         )
@@ -140,7 +140,7 @@ class App:
     def _connect_langfuse(self, clock: SystemClock) -> Connections:
         """Connects to the Langfuse projects; the operator names them, so the outbound policy is not asked."""
         projects = load_projects(os.environ, self._settings.langfuse_projects, self._secrets)
-        client = HttpClient(_outbound_settings(self._settings), self._secrets)
+        client = HttpClient(outbound_settings(self._settings), self._secrets)
         self._closing.push_async_callback(client.aclose)
         return Connections(projects, client, self._secrets, clock)
 
@@ -180,7 +180,8 @@ class App:
         await self._closing.aclose()
 
 
-def _rpc_settings(settings: Settings) -> RpcSettings:
+def rpc_settings(settings: Settings) -> RpcSettings:
+    """Returns how RPCs are served."""
     tls = None
     if settings.tls_certificate and settings.tls_key:
         tls = TlsFiles(
@@ -193,7 +194,8 @@ def _rpc_settings(settings: Settings) -> RpcSettings:
     )
 
 
-def _outbound_settings(settings: Settings) -> OutboundSettings:
+def outbound_settings(settings: Settings) -> OutboundSettings:
+    """Returns how calls leave the server."""
     return OutboundSettings(
         ca_file=settings.ca_file,
         client_certificate=settings.client_certificate,

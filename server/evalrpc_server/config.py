@@ -97,6 +97,10 @@ def parser() -> argparse.ArgumentParser:
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
     serve = commands.add_parser("serve", help="run the server")
     add_flags(serve)
+    check = commands.add_parser(
+        "check", help="look at the configuration, the store and Langfuse; exit code 0 when all is well"
+    )
+    add_flags(check)
     health = commands.add_parser(
         "health", help="ask a running server for its health; exit code 0 when it serves"
     )

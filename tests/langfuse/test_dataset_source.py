@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ async def read(
     patience: float = 3600.0,
     spec: dict[str, Any] | None = None,
     **dataset: Any,
-) -> AsyncIterator[ItemPage]:
+) -> AsyncGenerator[ItemPage]:
     source = open_dataset(api, spec_of(dataset, **(spec or {})), HastyClock(), spool=spool, patience=patience)
     assert source is not None
     try:
@@ -241,13 +241,12 @@ async def test_without_versions_items_that_are_added_meanwhile_are_left_out(
 async def test_without_versions_items_that_vanish_meanwhile_are_noticed(
     langfuse: LangfuseStandIn, api: LangfuseApi
 ):
-    datasets = langfuse.project().datasets
-    datasets.load("d", items(950))
-    with pytest.raises(DataSourceError, match="changed while it was read"):
-        async with aclosing(_unpinned(api).batches()) as reading:
-            async for batch in reading:
-                if batch.first == 0:
-                    datasets.delete_item("item-800")
+    langfuse.project().datasets.load("d", items(950))
+    async with aclosing(_unpinned(api).batches()) as reading:
+        assert (await anext(reading)).first == 0
+        langfuse.project().datasets.delete_item("item-800")
+        with pytest.raises(DataSourceError, match="changed while it was read"):
+            [batch async for batch in reading]
 
 
 def _unpinned(api: LangfuseApi) -> OldestFirst:

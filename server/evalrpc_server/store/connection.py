@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol, TypeAlias
 
@@ -64,8 +65,34 @@ class Connection(Protocol):
         """Ends the session."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What a look at a database shows, without changing anything.
+
+    Attributes:
+        kind: what database it is.
+        place: where it is, without credentials.
+        exists: whether there is anything yet; what is missing is made when a server opens the store.
+        in_use: whether a server holds it now.
+        free_bytes: room on its disk; None where that is not for us to see.
+    """
+
+    kind: str
+    place: str
+    exists: bool
+    in_use: bool
+    free_bytes: int | None = None
+
+
 class Driver(Protocol):
     """A backend: how to hold and reach one database."""
+
+    def survey(self) -> Survey:
+        """Looks at the database.
+
+        Raises:
+            StoreError: it cannot be reached, or could not be made.
+        """
 
     def hold(self) -> None:
         """Claims the database for this server.

@@ -19,7 +19,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
 
-from evalrpc_server.store.connection import ConnectionLostError, Row, Scalar
+from evalrpc_server.store.connection import ConnectionLostError, Row, Scalar, Survey
 from evalrpc_server.store.port import StoreBusyError, StoreError, StoreFullError
 
 RECONNECT_SECONDS = 10.0
@@ -67,6 +67,18 @@ class PostgresDriver:
             raise StoreError("the store's URL is not one that PostgreSQL understands") from None
         self._url = make_conninfo(url, **{k: v for k, v in _CONNECT_OPTIONS.items() if k not in given})
         self._holder = uuid.uuid4().hex
+
+    def survey(self) -> Survey:
+        """Looks at the database's schema and its lock; see `Driver.survey`."""
+        session = self.connect_reader()
+        try:
+            ((exists,),) = session.query("SELECT to_regclass('schema_version') IS NOT NULL")
+            ((free,),) = session.query(f"SELECT {_LOCK}")  # given back at the session's end
+        finally:
+            session.close()
+        given = conninfo_to_dict(self._url)
+        host, database = given.get("host") or "localhost", given.get("dbname") or ""
+        return Survey(kind="PostgreSQL", place=f"{host}/{database}", exists=bool(exists), in_use=not free)
 
     def hold(self) -> None:
         """Does nothing: the writer's session holds the lock."""

@@ -47,9 +47,18 @@ def open_store(where: str | Path) -> Store:
     Raises:
         StoreError: the URL is malformed or of an unknown scheme, or the backend is not installed.
     """
+    return SqlStore(open_driver(where))
+
+
+def open_driver(where: str | Path) -> Driver:
+    """Returns what reaches the database that a URL or a data directory names.
+
+    Raises:
+        StoreError: as `open_store`.
+    """
     scheme, separator, _ = str(where).partition("://")
     if not separator:
-        return SqlStore(SqliteDriver(Path(where).absolute() / FILE_NAME))
+        return SqliteDriver(Path(where).absolute() / FILE_NAME)
     if scheme not in _BACKENDS:
         raise StoreError(f"no store for {scheme}://; there are {', '.join(_BACKENDS)}")
-    return SqlStore(_BACKENDS[scheme](str(where)))
+    return _BACKENDS[scheme](str(where))

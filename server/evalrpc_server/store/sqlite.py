@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from evalrpc_server.store.connection import Row, Scalar
+from evalrpc_server.store.connection import Row, Scalar, Survey
 from evalrpc_server.store.port import StoreBusyError, StoreError, StoreFullError
 
 FILE_NAME = "evalrpc.db"
@@ -27,12 +28,41 @@ class SqliteDriver:
         self._path = path
         self._lock: int | None = None
 
+    def survey(self) -> Survey:
+        """Looks at the file, its lock and its disk; see `Driver.survey`."""
+        existing = next(path for path in (self._path.parent, *self._path.parents) if path.exists())
+        if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+            raise StoreError(f"{existing} is no directory that this user may write to")
+        return Survey(
+            kind="SQLite",
+            place=str(self._path),
+            exists=self._path.exists(),
+            in_use=self._is_locked(),
+            free_bytes=shutil.disk_usage(existing).free,
+        )
+
+    def _is_locked(self) -> bool:
+        try:
+            lock = os.open(self._lock_path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(lock)
+        return False
+
+    @property
+    def _lock_path(self) -> Path:
+        return self._path.with_name(f"{self._path.name}.lock")
+
     def hold(self) -> None:
         """Makes the directory where it is missing and locks the database; see `Driver.hold`."""
-        lock_path = self._path.with_name(f"{self._path.name}.lock")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            lock = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise StoreError(f"cannot use {self._path.parent} for the store: {error.strerror}") from error
         try:

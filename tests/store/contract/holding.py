@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from evalrpc_server.store.inspection import inspect_store
 from evalrpc_server.store.port import Store, StoreBusyError, StoreError
 from evalrpc_server.store.registry import open_store
 from tests.store.backends import Backend
@@ -98,3 +99,19 @@ class HoldingContract:
             assert not writing.done()
         await writing
         assert len(await store.read_events("e1", after=0, limit=10)) == 2
+
+    async def test_a_look_at_the_store_tells_its_state_and_changes_nothing(self, backend: Backend):
+        for _ in range(2):
+            fresh = inspect_store(backend.url)
+            assert (fresh.survey.exists, fresh.survey.in_use, fresh.schema) == (False, False, 0)
+        store = open_store(backend.url)
+        await store.open()
+        try:
+            held = inspect_store(backend.url)
+        finally:
+            await store.close()
+        assert (held.survey.exists, held.survey.in_use) == (True, True)
+        assert held.schema == held.newest_schema > 0
+        left = inspect_store(backend.url)
+        assert (left.survey.exists, left.survey.in_use) == (True, False)
+        assert "@" not in left.survey.place
