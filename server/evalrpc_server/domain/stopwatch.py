@@ -17,51 +17,72 @@ _SYSTEM = SystemClock()
 class Stopwatch:
     """Bounds and times the call that is made in its block, which ends with TimeoutError when it takes too long.
 
+    It does what `asyncio.timeout` does at a third of the cost, which three of them for every item make worth it.
+
     Attributes:
         timeout: in seconds.
         start_time: when the call began.
+        expired: whether the time was up.
     """
+
+    __slots__ = (
+        "_began",
+        "_cancelling",
+        "_clock",
+        "_task",
+        "_timer",
+        "_token",
+        "expired",
+        "start_time",
+        "timeout",
+    )
 
     def __init__(self, timeout: float, clock: Clock = _SYSTEM) -> None:
         self._clock = clock
         self.timeout = timeout
-        self._deadline = asyncio.timeout(timeout)
-        self._token: Token[Stopwatch | None] | None = None
+        self.expired = False
         self.start_time = clock.now()
         self._began = clock.monotonic()
+        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def elapsed(self) -> float:
         """Seconds since the call began."""
         return self._clock.monotonic() - self._began
 
-    @property
-    def expired(self) -> bool:
-        """Whether the time was up."""
-        return self._deadline.expired()
-
     def hold(self) -> None:
         """Lets no time run out until `begin`."""
-        if not self._deadline.expired():
-            self._deadline.reschedule(None)
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
 
     def begin(self) -> None:
         """Lets the call begin now, as if nothing had been before."""
         self.start_time, self._began = self._clock.now(), self._clock.monotonic()
-        if not self._deadline.expired():
-            self._deadline.reschedule(asyncio.get_running_loop().time() + self.timeout)
+        self.hold()
+        if not self.expired:
+            self._timer = asyncio.get_running_loop().call_later(self.timeout, self._expire)
 
-    async def __aenter__(self) -> Self:
-        self._token = _current.set(self)
-        await self._deadline.__aenter__()
+    def __enter__(self) -> Self:
+        task = asyncio.current_task()
+        assert task, "a call is made by a task"
+        self._task, self._cancelling = task, task.cancelling()
+        self._token: Token[Stopwatch | None] = _current.set(self)
+        self._timer = asyncio.get_running_loop().call_later(self.timeout, self._expire)
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        if self._token is not None:
-            _current.reset(self._token)
-        await self._deadline.__aexit__(kind, error, traceback)
+        _current.reset(self._token)
+        self.hold()
+        if self.expired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+            raise TimeoutError from error
+
+    def _expire(self) -> None:
+        self._timer = None
+        self.expired = True
+        self._task.cancel()
 
 
 _current: ContextVar[Stopwatch | None] = ContextVar("evalrpc_stopwatch", default=None)

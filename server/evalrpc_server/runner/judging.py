@@ -38,8 +38,9 @@ class Judge:
         """Returns the evaluations of a case; where the evaluator failed, one that says why."""
         stopwatch = Stopwatch(self.timeout)
         try:
-            async with self.slots, stopwatch:
-                found = await self.evaluator.evaluate(case)
+            async with self.slots:
+                with stopwatch:
+                    found = await self.evaluator.evaluate(case)
         except EvaluatorError as error:
             return self._failed(error.error)
         except TimeoutError as error:
@@ -72,7 +73,7 @@ class RunJudge:
         """Returns the evaluations of a run; where the evaluator failed, one that says why."""
         stopwatch = Stopwatch(self.timeout)
         try:
-            async with stopwatch:
+            with stopwatch:
                 found = await self.evaluator.evaluate_run(experiment, results)
         except EvaluatorError as error:
             return self._failed(error.error)

@@ -115,7 +115,7 @@ class Pipeline:
         answer, failure = None, None
         stopwatch = Stopwatch(call.timeout, self.clock)
         try:
-            async with stopwatch:
+            with stopwatch:
                 answer = await self.target.call(call)
         except TaskError as error:
             failure = error

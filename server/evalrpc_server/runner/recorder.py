@@ -14,7 +14,7 @@ from evalrpc_server.domain.clock import Clock
 from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.events import Event, EventBody, RunEvaluations
-from evalrpc_server.domain.experiments import EvaluationSummary, Experiment, State
+from evalrpc_server.domain.experiments import EvaluationSummary, Experiment, Progress, State
 from evalrpc_server.domain.langfuse import LangfuseStatus
 from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.runner.faults import log_fault
@@ -176,18 +176,25 @@ class Recorder:
     ) -> tuple[Experiment, EventBody, Sequence[OutboxRecord]]:
         sequence = experiment.sequence + 1
         before = experiment.progress
-        progress = replace(before, total=self._total, in_flight=self._begun - before.completed)
+        progress = Progress(
+            total=self._total,
+            completed=before.completed,
+            failed=before.failed,
+            retried=before.retried,
+            in_flight=self._begun - before.completed,
+        )
         if isinstance(entry, ItemResult):
             result = self._reporter.locate(entry)
-            experiment = _with_result(replace(experiment, sequence=sequence, progress=progress), result)
+            experiment = _with_result(experiment, sequence, progress, result)
             return experiment, result, self._reported(self._reporter.item_records, experiment, result)
-        if isinstance(entry, RunEvaluations):
-            evaluations = entry.evaluations
-            experiment = replace(
-                experiment, sequence=sequence, progress=progress, run_evaluations=evaluations
-            )
-            return experiment, entry, self._reported(self._reporter.run_records, experiment, evaluations)
         experiment = replace(experiment, sequence=sequence, progress=progress)
+        if isinstance(entry, RunEvaluations):
+            experiment = replace(experiment, run_evaluations=entry.evaluations)
+            return (
+                experiment,
+                entry,
+                self._reported(self._reporter.run_records, experiment, entry.evaluations),
+            )
         if isinstance(entry, _Wait):
             experiment = replace(experiment, waiting=entry.waiting)
         else:
@@ -206,10 +213,9 @@ class Recorder:
             return ()
 
 
-def _with_result(experiment: Experiment, result: ItemResult) -> Experiment:
-    before = experiment.progress
-    progress = replace(
-        before,
+def _with_result(experiment: Experiment, sequence: int, before: Progress, result: ItemResult) -> Experiment:
+    progress = Progress(
+        total=before.total,
         completed=before.completed + 1,
         failed=before.failed + result.failed,
         retried=before.retried + len(result.outcome.retries),
@@ -218,7 +224,7 @@ def _with_result(experiment: Experiment, result: ItemResult) -> Experiment:
     summaries = dict(experiment.summaries)
     for evaluation in result.evaluations:
         summaries[evaluation.name] = summaries.get(evaluation.name, EvaluationSummary()).add(evaluation)
-    return replace(experiment, progress=progress, summaries=summaries)
+    return replace(experiment, sequence=sequence, progress=progress, summaries=summaries)
 
 
 def _with_change(experiment: Experiment, change: _Change) -> Experiment:
