@@ -32,6 +32,12 @@ class Backoff:
         self._uniform = uniform
         self._succeeded = asyncio.Event()
         self._trouble: tuple[Error, datetime] | None = None
+        self._failing = False
+
+    @property
+    def failing(self) -> bool:
+        """Whether nothing has succeeded since the last failure."""
+        return self._failing
 
     @property
     def trouble(self) -> tuple[Error, datetime] | None:
@@ -40,6 +46,7 @@ class Backoff:
 
     def note_success(self) -> None:
         """Wakes those that wait: Langfuse answers again."""
+        self._failing = False
         succeeded, self._succeeded = self._succeeded, asyncio.Event()
         succeeded.set()
 
@@ -48,6 +55,7 @@ class Backoff:
 
         At least as long as Langfuse asked, and otherwise at most until another request succeeds.
         """
+        self._failing = True
         self._trouble = error.as_error(self._project), self._clock.now()
         longest = min(LONGEST_SECONDS, FIRST_SECONDS * 2.0 ** min(failures - 1, 16))
         pause = self._uniform(longest / 2, longest)

@@ -119,14 +119,16 @@ class Delivery:
         ]
 
     async def close(self, seconds: float) -> None:
-        """Delivers for at most so many seconds what is there, and stops; the rest stays queued."""
+        """Delivers for at most so many seconds what is there, as long as Langfuse answers; the rest stays queued."""
         for stream in self._streams.values():
             stream.hold(1)
         try:
             async with asyncio.timeout(seconds):
-                while not all(stream.idle for stream in self._streams.values()):
+                while not self._backoff.failing and not self._idle:
                     await self._settled_once(_POLL_SECONDS)
         except TimeoutError:
+            pass
+        if not self._idle:
             logger.info("records for Langfuse stay queued", extra={"project": self._project.name})
         for task in self._tasks:
             task.cancel()
@@ -202,6 +204,10 @@ class Delivery:
         if counts.queued and self._backoff.trouble:
             return self._backoff.trouble
         return None, None
+
+    @property
+    def _idle(self) -> bool:
+        return all(stream.idle for stream in self._streams.values())
 
     def _wake(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()

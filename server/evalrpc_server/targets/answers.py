@@ -43,6 +43,7 @@ class _Usage(msgspec.Struct):
     output_tokens: _Count | None = None
     cost_usd: _Cost | None = None
     cost: _Cost | None = None
+    model: str | None = None
 
 
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
@@ -128,7 +129,12 @@ def _usage(raw: msgspec.Raw) -> Usage | None:
     except msgspec.ValidationError as error:
         raise field_error("usage", error) from None
     cost = usage.cost_usd if usage.cost_usd is not None else usage.cost
-    return Usage(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens, cost_usd=cost)
+    return Usage(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cost_usd=cost,
+        model=usage.model or "",
+    )
 
 
 def _metadata(raw: msgspec.Raw) -> Document | None:
