@@ -51,12 +51,24 @@ from evalrpc._model.experiment import (
 from evalrpc._model.item_result import Context, Item, ItemResult
 from evalrpc._model.result import ExperimentResult
 from evalrpc._spec.data import Data, ItemLike, LangfuseDataset
-from evalrpc._spec.evaluators import EvaluatorLike, builtin, grpc_evaluator, http_evaluator, registered
+from evalrpc._spec.evaluators import (
+    EvaluatorLike,
+    builtin,
+    grpc_evaluator,
+    http_evaluator,
+    registered,
+    worker_evaluator,
+)
 from evalrpc._spec.experiment import ExperimentFields, RetryPolicy, SpecLike
-from evalrpc._spec.tasks import GrpcTask, HttpTask, TaskLike
+from evalrpc._spec.tasks import GrpcTask, HttpTask, TaskLike, WorkerTask
 from evalrpc._sync.client import Client
 from evalrpc._sync.run import Run
 from evalrpc._version import __version__
+from evalrpc._worker.answers import RetryableError, TaskOutput
+from evalrpc._worker.arguments import ExperimentInfo, TaskItem
+from evalrpc._worker.calls import WorkerStatus
+from evalrpc._worker.tracing import trace_context
+from evalrpc._worker.worker import Worker
 
 __all__ = [
     "AlreadyExistsError",
@@ -76,6 +88,7 @@ __all__ = [
     "EventKind",
     "Experiment",
     "ExperimentFields",
+    "ExperimentInfo",
     "ExperimentResult",
     "ExperimentState",
     "FailedPreconditionError",
@@ -98,11 +111,14 @@ __all__ = [
     "RegisteredEvaluator",
     "ResourceExhaustedError",
     "RetryPolicy",
+    "RetryableError",
     "Run",
     "ServerUnreachableError",
     "SpecLike",
     "Spending",
+    "TaskItem",
     "TaskLike",
+    "TaskOutput",
     "Tls",
     "UnauthenticatedError",
     "UnavailableError",
@@ -111,9 +127,14 @@ __all__ = [
     "Value",
     "Violation",
     "WatchInterruptedError",
+    "Worker",
+    "WorkerStatus",
+    "WorkerTask",
     "__version__",
     "builtin",
     "grpc_evaluator",
     "http_evaluator",
     "registered",
+    "trace_context",
+    "worker_evaluator",
 ]

@@ -6,6 +6,7 @@ An input, an output, an expected output or metadata travels as `evalrpc.v1.Json.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
@@ -23,8 +24,12 @@ class RawJson(str):
     __slots__ = ()
 
 
-def encode(value: object) -> str:
+def encode(value: object, default: Callable[[Any], Any] | None = None) -> str:
     """Returns a Python value as JSON text (RFC 8259), compact and in its own script.
+
+    Args:
+        value: the value.
+        default: returns what JSON has no form for in one that it has, or raises TypeError.
 
     Raises:
         ValueError: it holds NaN, an infinity, a cycle, or something that JSON has no form for.
@@ -32,7 +37,7 @@ def encode(value: object) -> str:
     if isinstance(value, RawJson):
         return str(value)
     try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=default)
     except TypeError as error:
         raise ValueError(f"is not JSON: {error}") from None
     except (ValueError, RecursionError) as error:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from functools import cached_property
+from contextlib import AbstractAsyncContextManager, nullcontext
+from functools import cached_property, partial
 from typing import Literal, Unpack
 
 from grpc import aio
@@ -32,6 +33,7 @@ from evalrpc._spec.data import (
 )
 from evalrpc._spec.experiment import ExperimentFields, SpecLike, build_spec, large_items, set_reference
 from evalrpc._uploads import async_upload_messages
+from evalrpc._worker.local import LocalFunctions
 from evalrpc.v1 import (
     dataset_service_pb2_grpc,
     experiment_service_pb2,
@@ -69,7 +71,8 @@ class AsyncClient(AsyncEvaluatorCalls):
     ) -> AsyncRun:
         """Returns a run: iterate over it to start an experiment and to see its events, ask `result()` for its end.
 
-        Items above 2 MiB in all are uploaded first. The stream resumes by itself after a cut.
+        Items above 2 MiB in all are uploaded first. The stream resumes by itself after a cut. A task and evaluators that
+        are functions are hosted by this process while the run is followed: leave it, and the experiment waits for them.
 
         Args:
             spec: a whole spec; what else is given here overrides it.
@@ -86,7 +89,8 @@ class AsyncClient(AsyncEvaluatorCalls):
             TypeError: an argument is unknown or of a wrong type.
             OSError: the spec's file cannot be read.
         """
-        message, request_id = build_spec(spec, fields, request_id)
+        functions = LocalFunctions()
+        message, request_id = build_spec(spec, functions.take(fields), request_id)
         unread = OneTime(data)
 
         async def prepare() -> None:
@@ -99,7 +103,10 @@ class AsyncClient(AsyncEvaluatorCalls):
             request = requests.run_request(message, request_id, cancel_on_disconnect=cancel_on_disconnect)
             return self._experiments.RunExperiment(request, metadata=self._connection.metadata)
 
-        return self._run(Resumption(patience=patience), prepare, open_stream, collect=collect)
+        hosting = partial(functions.serving_here, self._connection)
+        return self._run(
+            Resumption(patience=patience), prepare, open_stream, collect=collect, hosting=hosting
+        )
 
     async def start(
         self,
@@ -237,6 +244,7 @@ class AsyncClient(AsyncEvaluatorCalls):
         open_stream: Callable[[RunState], AsyncStream],
         *,
         collect: bool,
+        hosting: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
     ) -> AsyncRun:
         return AsyncRun(
             RunState(resumption, collect=collect),
@@ -244,6 +252,7 @@ class AsyncClient(AsyncEvaluatorCalls):
             prepare=prepare,
             open_stream=open_stream,
             fetch_result=self.result,
+            hosting=hosting,
         )
 
     def _watch(self, state: RunState) -> AsyncStream:

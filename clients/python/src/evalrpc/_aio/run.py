@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -53,6 +54,7 @@ class AsyncRun:
         prepare: Callable[[], Awaitable[None]] | None,
         open_stream: Callable[[RunState], AsyncStream],
         fetch_result: Callable[[str], Awaitable[ExperimentResult]],
+        hosting: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
     ) -> None:
         """Is made by `AsyncClient.run()` and `AsyncClient.watch()`."""
         self._state = state
@@ -60,6 +62,7 @@ class AsyncRun:
         self._prepare = prepare
         self._open_stream = open_stream
         self._fetch_result = fetch_result
+        self._hosting = hosting
         self._events: AsyncGenerator[Event] | None = None
 
     @property
@@ -119,28 +122,29 @@ class AsyncRun:
             if self._prepare is not None:
                 await self._prepare()
                 self._prepare = None
-            while not resumption.finished:
-                failure: EvalrpcError | None = None
-                stream: AsyncStream | None = None
-                try:
-                    stream = self._open_stream(self._state)
-                    async for response in stream:
-                        event = self._state.take(response.event)
-                        if event is not None:
-                            yield event
-                except asyncio.CancelledError:
-                    if _cancelling():
-                        raise
-                    failure = UnavailableError("the call was cancelled on the way", code="CANCELLED")
-                except grpc.aio.AioRpcError as error:
-                    failure = error_from_call(error, self._address)
-                except UnavailableError as error:
-                    failure = error
-                finally:
-                    if stream is not None:
-                        stream.cancel()
-                if not resumption.finished:
-                    await asyncio.sleep(resumption.delay(failure))
+            async with self._hosting():
+                while not resumption.finished:
+                    failure: EvalrpcError | None = None
+                    stream: AsyncStream | None = None
+                    try:
+                        stream = self._open_stream(self._state)
+                        async for response in stream:
+                            event = self._state.take(response.event)
+                            if event is not None:
+                                yield event
+                    except asyncio.CancelledError:
+                        if _cancelling():
+                            raise
+                        failure = UnavailableError("the call was cancelled on the way", code="CANCELLED")
+                    except grpc.aio.AioRpcError as error:
+                        failure = error_from_call(error, self._address)
+                    except UnavailableError as error:
+                        failure = error
+                    finally:
+                        if stream is not None:
+                            stream.cancel()
+                    if not resumption.finished:
+                        await asyncio.sleep(resumption.delay(failure))
         finally:
             self._events = None
 

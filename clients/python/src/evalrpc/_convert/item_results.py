@@ -32,7 +32,7 @@ def item_result_from_message(message: item_result_pb2.ItemResult) -> ItemResult:
         output_json=text_of(message.output) if has("output") else None,
         evaluations=tuple([evaluation_from_message(each) for each in message.evaluations]),
         error=error_from_message(message.error) if has("error") else None,
-        contexts=tuple([_context(each) for each in message.contexts]),
+        contexts=tuple([context_from_message(each) for each in message.contexts]),
         trace_id=message.trace_id or None,
         trace_url=message.trace_url or None,
         start_time=to_datetime(message.start_time) if has("start_time") else None,
@@ -44,7 +44,8 @@ def item_result_from_message(message: item_result_pb2.ItemResult) -> ItemResult:
     )
 
 
-def _context(message: item_pb2.Context) -> Context:
+def context_from_message(message: item_pb2.Context) -> Context:
+    """Reads a passage."""
     return Context(
         text=message.text,
         id=message.id or None,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, Literal
 
-from evalrpc._documents import decode
+from evalrpc._documents import decode, encode
 
 Value = float | bool | str
 """What an evaluator may say: a number, true or false, or a label."""
@@ -44,9 +44,9 @@ class Usage:
     model: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Evaluation:
-    """One verdict on an item's result or on a whole run.
+    """One verdict on an item's result or on a whole run; evaluator functions return it, too.
 
     Exactly one of `value`, `unscored` and `error` is not None.
 
@@ -74,7 +74,67 @@ class Evaluation:
     duration: float | None = None
     usage: Usage | None = None
 
+    def __init__(
+        self,
+        name: str = "",
+        value: Value | None = None,
+        unscored: str | None = None,
+        error: Error | None = None,
+        evaluator: str = "",
+        comment: str | None = None,
+        metadata_json: str | None = None,
+        config_id: str | None = None,
+        duration: float | None = None,
+        usage: Usage | None = None,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        data_type: Literal["NUMERIC", "BOOLEAN", "CATEGORICAL"] | None = None,
+    ) -> None:
+        """Makes a verdict.
+
+        Args:
+            name: an empty one, as an answer of an evaluator, stands for the evaluator's own.
+            value: the verdict.
+            unscored: why there is none although nothing failed.
+            error: why there is none.
+            evaluator: who judged.
+            comment: an explanation.
+            metadata_json: facts as JSON text.
+            config_id: the Langfuse score config that the value obeys.
+            duration: in seconds.
+            usage: of the evaluator's models.
+            metadata: facts as a mapping, instead of `metadata_json`.
+            data_type: what the value is, as Langfuse names it; by default its own type decides.
+
+        Raises:
+            ValueError: the metadata is nothing that JSON can carry.
+        """
+        if metadata is not None:
+            metadata_json = encode(metadata)
+        assign = partial(object.__setattr__, self)
+        assign("name", name)
+        assign("value", value if data_type is None else _as_type(value, data_type))
+        assign("unscored", unscored)
+        assign("error", error)
+        assign("evaluator", evaluator)
+        assign("comment", comment)
+        assign("metadata_json", metadata_json)
+        assign("config_id", config_id)
+        assign("duration", duration)
+        assign("usage", usage)
+
     @cached_property
     def metadata(self) -> Any:
         """Further facts, parsed on first use; None if there are none."""
         return decode(self.metadata_json)
+
+
+def _as_type(value: Value | None, data_type: str | None) -> Value | None:
+    match data_type:
+        case "BOOLEAN" if value is not None and not isinstance(value, str):
+            return bool(value)
+        case "NUMERIC" if value is not None and not isinstance(value, str):
+            return float(value)
+        case "CATEGORICAL" if value is not None:
+            return str(value)
+    return value

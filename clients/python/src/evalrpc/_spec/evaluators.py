@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from evalrpc._spec.parsing import Seconds, duration, parsed, struct
 from evalrpc.v1 import evaluator_pb2
 
-EvaluatorLike = evaluator_pb2.EvaluatorSpec | Mapping[str, Any]
-"""An evaluator: what the functions here return, or any of the contract's in its JSON form."""
+EvaluatorLike = evaluator_pb2.EvaluatorSpec | Mapping[str, Any] | Callable[..., Any]
+"""An evaluator: what the functions here return, any of the contract's in its JSON form, or a function of the user's.
+
+A function is called with keyword arguments; see `Worker`. It runs in this process, for as long as the run goes.
+"""
 
 
 def builtin(
@@ -84,6 +87,25 @@ def grpc_evaluator(
     return _with_options(evaluator_pb2.EvaluatorSpec(grpc=kind), name, timeout, max_concurrency)
 
 
+def worker_evaluator(
+    function: str,
+    *,
+    name: str | None = None,
+    timeout: Seconds | None = None,
+    max_concurrency: int | None = None,
+) -> evaluator_pb2.EvaluatorSpec:
+    """Returns an evaluator function that a connected `Worker` hosts.
+
+    Args:
+        function: its name.
+        name: of its evaluations, unless it names them itself; the function's name by default.
+        timeout: of one call, in seconds.
+        max_concurrency: how many calls may be in flight at once.
+    """
+    kind = evaluator_pb2.WorkerEvaluator(function=function)
+    return _with_options(evaluator_pb2.EvaluatorSpec(worker=kind), name or function, timeout, max_concurrency)
+
+
 def registered(evaluator: str, *, name: str | None = None) -> evaluator_pb2.EvaluatorSpec:
     """Returns a registered evaluator.
 
@@ -102,9 +124,14 @@ def evaluator_message(evaluator: EvaluatorLike, path: str) -> evaluator_pb2.Eval
         TypeError: it is nothing that an evaluator can be.
     """
     if not isinstance(evaluator, evaluator_pb2.EvaluatorSpec | Mapping):
+        if callable(evaluator):
+            raise TypeError(
+                f"{path} can be a function only in run(), which lasts as long as the experiment; elsewhere give "
+                "worker_evaluator() for a function that a Worker hosts"
+            )
         raise TypeError(
-            f"{path} must be what builtin(), http_evaluator(), grpc_evaluator() or registered() returns, "
-            f"not a {type(evaluator).__name__}"
+            f"{path} must be a function or what builtin(), http_evaluator(), grpc_evaluator(), worker_evaluator() or "
+            f"registered() returns, not a {type(evaluator).__name__}"
         )
     return parsed(evaluator, evaluator_pb2.EvaluatorSpec(), path)
 

@@ -57,9 +57,10 @@ class ExperimentFields(TypedDict, total=False):
         run_name: names this run; "<name> - <UTC time>" by default.
         description: what the run is about.
         metadata: facts about the run, such as the model under test.
-        task: the application under test: a URL, `HttpTask`, `GrpcTask`, or any task of the contract in its JSON form.
-        evaluators: what looks at each item's result: `builtin(...)`, `http_evaluator(...)`, `grpc_evaluator(...)`,
-            `registered(...)`, or any of the contract in its JSON form.
+        task: the application under test: a function, a URL, `HttpTask`, `GrpcTask`, `WorkerTask`, or any task of the contract
+            in its JSON form.
+        evaluators: what looks at each item's result: functions, `builtin(...)`, `http_evaluator(...)`, `grpc_evaluator(...)`,
+            `worker_evaluator(...)`, `registered(...)`, or any of the contract in its JSON form.
         composite_evaluator: what sees an item's evaluations and adds its own.
         run_evaluators: what looks at all results once they are there.
         max_concurrency: how many task calls may be in flight at once; 50 by default.

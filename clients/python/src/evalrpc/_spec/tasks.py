@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,8 +105,32 @@ class GrpcTask:
         )
 
 
-TaskLike = str | HttpTask | GrpcTask | task_pb2.Task | Mapping[str, Any]
-"""A task: the URL of an HTTP endpoint, one of the classes here, or any of the contract's in its JSON form."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerTask:
+    """A task function that a connected `Worker` hosts.
+
+    Attributes:
+        function: its name.
+        include_expected_output: whether the task may see the expected output.
+    """
+
+    function: str
+    include_expected_output: bool = False
+
+    def to_message(self) -> task_pb2.Task:
+        """Returns the task as the contract's message."""
+        return task_pb2.Task(
+            worker=task_pb2.WorkerTask(
+                function=self.function, include_expected_output=self.include_expected_output
+            )
+        )
+
+
+TaskLike = str | HttpTask | GrpcTask | WorkerTask | task_pb2.Task | Mapping[str, Any] | Callable[..., Any]
+"""A task: the URL of an HTTP endpoint, one of the classes here, any of the contract's in its JSON form, or a function.
+
+A function is called with the keyword argument `item`; see `Worker`. It runs in this process, for as long as the run goes.
+"""
 
 
 def task_message(task: TaskLike) -> task_pb2.Task:
@@ -118,10 +142,11 @@ def task_message(task: TaskLike) -> task_pb2.Task:
     """
     if isinstance(task, str):
         task = HttpTask(url=task)
-    if isinstance(task, HttpTask | GrpcTask):
+    if isinstance(task, HttpTask | GrpcTask | WorkerTask):
         return task.to_message()
     if callable(task):
         raise TypeError(
-            "task must be an endpoint that the server can call, such as a URL, HttpTask or GrpcTask; not a function"
+            "a function can be the task of run(), which lasts as long as the experiment; elsewhere give a URL, HttpTask, "
+            "GrpcTask, or the WorkerTask of a function that a Worker hosts"
         )
     return parsed(task, task_pb2.Task(), "experiment.task")

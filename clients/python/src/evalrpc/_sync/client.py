@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
+from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property, partial
 from typing import Literal, Unpack
 
 import grpc
@@ -24,6 +25,7 @@ from evalrpc._sync.evaluators import EvaluatorCalls
 from evalrpc._sync.run import Run, Stream
 from evalrpc._sync.upload import upload_items
 from evalrpc._uploads import upload_messages
+from evalrpc._worker.local import LocalFunctions
 from evalrpc.v1 import (
     dataset_service_pb2_grpc,
     experiment_service_pb2,
@@ -61,7 +63,8 @@ class Client(EvaluatorCalls):
     ) -> Run:
         """Returns a run: iterate over it to start an experiment and to see its events, ask `result()` for its end.
 
-        Items above 2 MiB in all are uploaded first. The stream resumes by itself after a cut.
+        Items above 2 MiB in all are uploaded first. The stream resumes by itself after a cut. A task and evaluators that
+        are functions are hosted by this process while the run is followed: leave it, and the experiment waits for them.
 
         Args:
             spec: a whole spec; what else is given here overrides it.
@@ -78,7 +81,8 @@ class Client(EvaluatorCalls):
             TypeError: an argument is unknown or of a wrong type.
             OSError: the spec's file cannot be read.
         """
-        message, request_id = build_spec(spec, fields, request_id)
+        functions = LocalFunctions()
+        message, request_id = build_spec(spec, functions.take(fields), request_id)
         unread = OneTime(data)
 
         def prepare() -> None:
@@ -91,7 +95,10 @@ class Client(EvaluatorCalls):
             request = requests.run_request(message, request_id, cancel_on_disconnect=cancel_on_disconnect)
             return self._experiments.RunExperiment(request, metadata=self._connection.metadata)
 
-        return self._run(Resumption(patience=patience), prepare, open_stream, collect=collect)
+        hosting = partial(functions.serving, self._connection)
+        return self._run(
+            Resumption(patience=patience), prepare, open_stream, collect=collect, hosting=hosting
+        )
 
     def start(
         self,
@@ -221,6 +228,7 @@ class Client(EvaluatorCalls):
         open_stream: Callable[[RunState], Stream],
         *,
         collect: bool,
+        hosting: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> Run:
         return Run(
             RunState(resumption, collect=collect),
@@ -228,6 +236,7 @@ class Client(EvaluatorCalls):
             prepare=prepare,
             open_stream=open_stream,
             fetch_result=self.result,
+            hosting=hosting,
         )
 
     def _watch(self, state: RunState) -> Stream:

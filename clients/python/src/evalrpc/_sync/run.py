@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -53,6 +54,7 @@ class Run:
         prepare: Callable[[], None] | None,
         open_stream: Callable[[RunState], Stream],
         fetch_result: Callable[[str], ExperimentResult],
+        hosting: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         """Is made by `Client.run()` and `Client.watch()`."""
         self._state = state
@@ -60,6 +62,7 @@ class Run:
         self._prepare = prepare
         self._open_stream = open_stream
         self._fetch_result = fetch_result
+        self._hosting = hosting
         self._events: Generator[Event] | None = None
 
     @property
@@ -119,23 +122,24 @@ class Run:
             if self._prepare is not None:
                 self._prepare()
                 self._prepare = None
-            while not resumption.finished:
-                failure: EvalrpcError | None = None
-                stream: Stream | None = None
-                try:
-                    stream = self._open_stream(self._state)
-                    for response in stream:
-                        event = self._state.take(response.event)
-                        if event is not None:
-                            yield event
-                except grpc.RpcError as error:
-                    failure = error_from_call(error, self._address)
-                except UnavailableError as error:
-                    failure = error
-                finally:
-                    if stream is not None:
-                        stream.cancel()
-                if not resumption.finished:
-                    time.sleep(resumption.delay(failure))
+            with self._hosting():
+                while not resumption.finished:
+                    failure: EvalrpcError | None = None
+                    stream: Stream | None = None
+                    try:
+                        stream = self._open_stream(self._state)
+                        for response in stream:
+                            event = self._state.take(response.event)
+                            if event is not None:
+                                yield event
+                    except grpc.RpcError as error:
+                        failure = error_from_call(error, self._address)
+                    except UnavailableError as error:
+                        failure = error
+                    finally:
+                        if stream is not None:
+                            stream.cancel()
+                    if not resumption.finished:
+                        time.sleep(resumption.delay(failure))
         finally:
             self._events = None

@@ -1,0 +1,1 @@
+"""Hosting functions: a worker connects out to the server, which calls them."""
