@@ -23,7 +23,7 @@ from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.domain.spec.experiment import ExperimentSpec
 from evalrpc_server.evaluators.port import Case
 from evalrpc_server.runner.collection import Collection
-from evalrpc_server.runner.judging import Judge, RunJudge
+from evalrpc_server.runner.judging import Judge, Member, RunJudge
 from evalrpc_server.runner.manager import Manager
 from evalrpc_server.runner.pipeline import Pipeline
 from evalrpc_server.runner.reporting import NoReporter, Reporter
@@ -170,7 +170,11 @@ class World:
         self, function: Callable[[list[ItemResult]], Awaitable[Sequence[Evaluation]]], name: str
     ) -> None:
         """Adds an evaluator of runs."""
-        self.run_judges.append(RunJudge(name=name, evaluator=ScriptedEvaluator(function), timeout=SECONDS))
+        self.run_judges.append(
+            RunJudge(
+                member=Member(name, "scripted@1"), evaluator=ScriptedEvaluator(function), timeout=SECONDS
+            )
+        )
 
     async def start(self, count: int, *, id: str = "exp_1", request_id: str = "", **spec: Any) -> Experiment:  # noqa: A002
         """Starts an experiment over so many items."""
@@ -206,7 +210,8 @@ def scripted_judge(
     slots: int = 50,
 ) -> Judge:
     evaluator = ScriptedEvaluator(function)
-    return Judge(name=name, evaluator=evaluator, timeout=timeout, slots=asyncio.Semaphore(slots))
+    member = Member(name, evaluator.reference)
+    return Judge(members=[member], evaluator=evaluator, timeout=timeout, slots=asyncio.Semaphore(slots))
 
 
 def new_experiment(count: int, *, id: str = "exp_1", request_id: str = "", **spec: Any) -> Experiment:  # noqa: A002

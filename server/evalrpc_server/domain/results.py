@@ -67,7 +67,7 @@ class TaskOutcome:
     retries: tuple[FailedAttempt, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class EvaluatorCall:
     """When an evaluator worked on a result, waiting for its own limit included.
 
@@ -117,6 +117,10 @@ class ItemResult:
     def size(self) -> int:
         """Characters in the result's texts, a measure of the memory it takes."""
         outcome = self.outcome
-        texts = [outcome.output or "", outcome.metadata or "", *(context.text for context in outcome.contexts)]
+        texts = [
+            outcome.output or "",
+            outcome.metadata or "",
+            *(context.text for context in outcome.contexts),
+        ]
         comments = sum(len(evaluation.comment) for evaluation in self.evaluations)
         return self.item.size + sum(map(len, texts)) + comments + 1000

@@ -115,10 +115,7 @@ class ExecutorBatcher:
                 _give_up(call)
                 raise
         if isinstance(result, Crash):
-            logger.error(
-                "an evaluator function raised", extra={"function": function.__name__, "where": result.where}
-            )
-            raise _failure(f"it failed because of a fault in the server ({result.kind}); the log says where")
+            raise crash_error(result, function.__name__)
         return result  # type: ignore[no-any-return]  # the executor returns what the function does
 
     async def aclose(self) -> None:
@@ -231,6 +228,12 @@ def _fail(calls: list[_Call], why: str, *, retryable: bool = False) -> None:
     for call in calls:
         if not call.waiter.done():
             call.waiter.set_exception(_failure(why, retryable=retryable))
+
+
+def crash_error(crash: Crash, function: str) -> EvaluatorError:
+    """Logs that a function raised and returns what its caller may be told."""
+    logger.error("an evaluator function raised", extra={"function": function, "where": crash.where})
+    return _failure(f"it failed because of a fault in the server ({crash.kind}); the log says where")
 
 
 def _failure(why: str, *, retryable: bool = False) -> EvaluatorError:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from evalrpc_server.domain.spec.evaluators import EvaluatorSpec
 from evalrpc_server.evaluators.builtin.evaluator import BuiltinItemEvaluator, BuiltinRunEvaluator
+from evalrpc_server.evaluators.builtin.panel import BuiltinPanel
 from evalrpc_server.evaluators.executor import ExecutorBatcher
 from evalrpc_server.evaluators.grpc import GrpcEvaluator
 from evalrpc_server.evaluators.http import HttpEvaluator
@@ -83,6 +84,14 @@ RUN_EVALUATORS: Mapping[str, RunEvaluatorFactory] = {
 def open_evaluator(spec: EvaluatorSpec, resources: EvaluatorResources) -> Evaluator:
     """Makes an item-level evaluator; the caller closes it. A registered one is looked up before."""
     return EVALUATORS[spec.kind](spec, resources)
+
+
+def ask_together(evaluators: Sequence[Evaluator], resources: EvaluatorResources) -> Evaluator | None:
+    """Makes one item-level evaluator of several, which answers with one evaluation of each; None where that cannot be."""
+    builtins = [each for each in evaluators if isinstance(each, BuiltinItemEvaluator) and each.usable]
+    if len(builtins) < max(2, len(evaluators)):
+        return None
+    return BuiltinPanel(builtins, resources.batcher)
 
 
 def open_run_evaluator(spec: EvaluatorSpec, resources: EvaluatorResources) -> RunEvaluator:

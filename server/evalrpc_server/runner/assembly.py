@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import groupby
 
 from evalrpc_server.domain.clock import Clock
 from evalrpc_server.domain.experiments import Experiment
 from evalrpc_server.domain.spec.evaluators import EvaluatorSpec
-from evalrpc_server.evaluators.registry import EvaluatorResources, open_evaluator, open_run_evaluator
+from evalrpc_server.evaluators.registry import (
+    EvaluatorResources,
+    ask_together,
+    open_evaluator,
+    open_run_evaluator,
+)
 from evalrpc_server.runner.collection import Collection
 from evalrpc_server.runner.hosting import Hosting
 from evalrpc_server.runner.integration import Integration
-from evalrpc_server.runner.judging import Judge, RunJudge
+from evalrpc_server.runner.judging import Judge, Member, RunJudge
 from evalrpc_server.runner.pipeline import Pipeline
 from evalrpc_server.runner.reporting import NoReporter, Reporter
 from evalrpc_server.runner.run import Parts
@@ -53,7 +61,7 @@ class SpecAssembly:
             target=open_target(spec.task, self._targets),
             task_timeout=spec.task_timeout,
             retry=spec.retry,
-            judges=[self._judge(experiment, evaluator) for evaluator in spec.evaluators],
+            judges=self._judges(experiment),
             composite=self._judge(experiment, spec.composite_evaluator) if spec.composite_evaluator else None,
             clock=self._clock,
         )
@@ -85,23 +93,40 @@ class SpecAssembly:
         ]
         return self._workers.hosting(experiment.id, functions)
 
+    def _judges(self, experiment: Experiment) -> list[Judge]:
+        """Returns the judges of items; neighbours with the same bounds are asked together where that can be."""
+        judges: list[Judge] = []
+        for _, group in groupby(experiment.spec.evaluators, key=partial(_bounds, experiment)):
+            alike = [self._judge(experiment, given) for given in group]
+            panel = ask_together([judge.evaluator for judge in alike], self._evaluators)
+            if panel is None:
+                judges += alike
+            else:
+                members = [member for judge in alike for member in judge.members]
+                judges.append(replace(alike[0], members=members, evaluator=panel))
+        return judges
+
     def _judge(self, experiment: Experiment, given: EvaluatorSpec) -> Judge:
         spec = experiment.spec
+        evaluator = open_evaluator(_resolved(experiment, given), self._evaluators)
         return Judge(
-            name=given.evaluation_name,
-            reference=given.registered or "",
-            evaluator=open_evaluator(_resolved(experiment, given), self._evaluators),
+            members=[Member(given.evaluation_name, given.registered or evaluator.reference)],
+            evaluator=evaluator,
             timeout=given.timeout or spec.evaluator_timeout,
             slots=asyncio.Semaphore(given.max_concurrency or spec.max_concurrency),
         )
 
     def _run_judge(self, experiment: Experiment, given: EvaluatorSpec) -> RunJudge:
+        evaluator = open_run_evaluator(_resolved(experiment, given), self._evaluators)
         return RunJudge(
-            name=given.evaluation_name,
-            reference=given.registered or "",
-            evaluator=open_run_evaluator(_resolved(experiment, given), self._evaluators),
+            member=Member(given.evaluation_name, given.registered or evaluator.reference),
+            evaluator=evaluator,
             timeout=given.timeout or RUN_EVALUATOR_SECONDS,
         )
+
+
+def _bounds(experiment: Experiment, given: EvaluatorSpec) -> tuple[str, float | None, int | None]:
+    return _resolved(experiment, given).kind, given.timeout, given.max_concurrency
 
 
 def _functions(experiment: Experiment, given: Sequence[EvaluatorSpec]) -> list[str]:

@@ -17,25 +17,37 @@ from evalrpc_server.evaluators.port import Case, Evaluator, EvaluatorError, RunE
 from evalrpc_server.runner.faults import fault
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judge:
-    """An evaluator of items.
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An evaluator as the spec has it.
 
     Attributes:
         name: of its evaluations, unless it names them itself.
-        reference: who judges, `name@version`, for a registered evaluator; empty for what the evaluator says itself.
+        reference: who judges, `name@version`.
+    """
+
+    name: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judge:
+    """An evaluator of items, or several that are asked together and answer with one evaluation each.
+
+    Attributes:
+        members: whom the evaluations are from.
+        evaluator: answers for all of them.
         timeout: seconds for one call.
         slots: its calls in flight.
     """
 
-    name: str
+    members: Sequence[Member]
     evaluator: Evaluator
     timeout: float
     slots: asyncio.Semaphore
-    reference: str = ""
 
-    async def judge(self, case: Case) -> tuple[Evaluation, ...]:
-        """Returns the evaluations of a case; where the evaluator failed, one that says why."""
+    async def judge(self, case: Case) -> list[tuple[Evaluation, ...]]:
+        """Returns the evaluations of a case by member; where the evaluator failed, ones that say why."""
         stopwatch = Stopwatch(self.timeout)
         try:
             async with self.slots:
@@ -44,28 +56,27 @@ class Judge:
         except EvaluatorError as error:
             return self._failed(error.error)
         except TimeoutError as error:
-            late = stopwatch.expired
-            return self._failed(_timeout(self.timeout) if late else fault(error, f"evaluator {self.name}"))
+            return self._failed(_timeout(self.timeout) if stopwatch.expired else fault(error, str(self)))
         except Exception as error:  # noqa: BLE001  a bug in one evaluator must not spoil the others
-            return self._failed(fault(error, f"evaluator {self.name}"))
-        return finished(found, self.name, self._reference)
+            return self._failed(fault(error, str(self)))
+        if len(self.members) == 1:
+            return [tuple(_finished(evaluation, self.members[0]) for evaluation in found)]
+        return [(_finished(each, member),) for each, member in zip(found, self.members, strict=True)]
 
-    @property
-    def _reference(self) -> str:
-        return self.reference or self.evaluator.reference
+    def __str__(self) -> str:
+        return f"evaluator {' and '.join(member.name for member in self.members)}"
 
-    def _failed(self, error: Error) -> tuple[Evaluation, ...]:
-        return (Evaluation(name=self.name, evaluator=self._reference, error=error),)
+    def _failed(self, error: Error) -> list[tuple[Evaluation, ...]]:
+        return [(_error(member, error),) for member in self.members]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunJudge:
     """An evaluator of runs; `timeout` is in seconds."""
 
-    name: str
+    member: Member
     evaluator: RunEvaluator
     timeout: float
-    reference: str = ""
 
     async def judge(
         self, experiment: ExperimentRef, results: AsyncIterable[Sequence[ItemResult]]
@@ -76,36 +87,30 @@ class RunJudge:
             with stopwatch:
                 found = await self.evaluator.evaluate_run(experiment, results)
         except EvaluatorError as error:
-            return self._failed(error.error)
+            return (_error(self.member, error.error),)
         except TimeoutError as error:
-            late = stopwatch.expired
-            return self._failed(
-                _timeout(self.timeout) if late else fault(error, f"run evaluator {self.name}")
-            )
+            late = _timeout(self.timeout) if stopwatch.expired else fault(error, str(self))
+            return (_error(self.member, late),)
         except Exception as error:  # noqa: BLE001  a bug in one evaluator must not spoil the others
-            return self._failed(fault(error, f"run evaluator {self.name}"))
-        return finished(found, self.name, self._reference)
+            return (_error(self.member, fault(error, str(self))),)
+        return tuple(_finished(evaluation, self.member) for evaluation in found)
 
-    @property
-    def _reference(self) -> str:
-        return self.reference or self.evaluator.reference
-
-    def _failed(self, error: Error) -> tuple[Evaluation, ...]:
-        return (Evaluation(name=self.name, evaluator=self._reference, error=error),)
+    def __str__(self) -> str:
+        return f"run evaluator {self.member.name}"
 
 
-def finished(found: Sequence[Evaluation], name: str, reference: str) -> tuple[Evaluation, ...]:
-    """Returns evaluations with their names and authors filled in; a value that is no finite number is an error."""
-    return tuple(_finished(evaluation, name, reference) for evaluation in found)
-
-
-def _finished(evaluation: Evaluation, name: str, reference: str) -> Evaluation:
+def _finished(evaluation: Evaluation, member: Member) -> Evaluation:
+    """Returns an evaluation with its name and author filled in; a value that is no finite number is an error."""
     value = evaluation.value
     if isinstance(value, float) and not math.isfinite(value):
-        return Evaluation(name=evaluation.name or name, evaluator=reference, error=_NOT_FINITE)
-    if evaluation.name and evaluation.evaluator == reference:
+        return _error(member, _NOT_FINITE, evaluation.name)
+    if evaluation.name and evaluation.evaluator == member.reference:
         return evaluation
-    return replace(evaluation, name=evaluation.name or name, evaluator=reference)
+    return replace(evaluation, name=evaluation.name or member.name, evaluator=member.reference)
+
+
+def _error(member: Member, error: Error, name: str = "") -> Evaluation:
+    return Evaluation(name=name or member.name, evaluator=member.reference, error=error)
 
 
 _NOT_FINITE = Error(

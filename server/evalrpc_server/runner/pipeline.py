@@ -28,6 +28,8 @@ from evalrpc_server.runner.judging import Judge
 from evalrpc_server.runner.slots import Slots, give_way
 from evalrpc_server.targets.port import Target, TaskAnswer, TaskCall, TaskError
 
+_Answer = tuple[tuple[Evaluation, ...], EvaluatorCall]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Attempt:
@@ -146,27 +148,27 @@ class Pipeline:
         first, *others = self.judges
         tasks = [asyncio.create_task(self._ask(judge, case, began)) for judge in others]
         try:
-            groups = [await self._ask(first, case, began), *[await task for task in tasks]]
+            answers = await self._ask(first, case, began)
+            for task in tasks:
+                answers += await task
         finally:
             for task in tasks:
                 task.cancel()
         if self.composite:
-            seen = tuple(evaluation for group, _ in groups for evaluation in group)
-            groups.append(await self._ask(self.composite, case.with_evaluations(seen), began))
-        evaluations = tuple(evaluation for group, _ in groups for evaluation in group)
-        return evaluations, tuple(call for _, call in groups)
+            seen = tuple(evaluation for evaluations, _ in answers for evaluation in evaluations)
+            answers += await self._ask(self.composite, case.with_evaluations(seen), began)
+        evaluations = tuple(evaluation for evaluations, _ in answers for evaluation in evaluations)
+        return evaluations, tuple(call for _, call in answers)
 
-    async def _ask(
-        self, judge: Judge, case: Case, began: float
-    ) -> tuple[tuple[Evaluation, ...], EvaluatorCall]:
+    async def _ask(self, judge: Judge, case: Case, began: float) -> list[_Answer]:
+        """Returns the answer of each of a judge's members."""
         asked = self.clock.monotonic()
-        evaluations = await judge.judge(case)
-        return evaluations, EvaluatorCall(
-            name=judge.name,
-            start=asked - began,
-            duration=self.clock.monotonic() - asked,
-            evaluations=len(evaluations),
-        )
+        found = await judge.judge(case)
+        duration = self.clock.monotonic() - asked
+        return [
+            (evaluations, EvaluatorCall(member.name, asked - began, duration, len(evaluations)))
+            for member, evaluations in zip(judge.members, found, strict=True)
+        ]
 
 
 def _outcome(attempt: _Attempt, retries: Sequence[FailedAttempt]) -> TaskOutcome:

@@ -52,15 +52,29 @@ class BuiltinItemEvaluator:
         """Who judges, `builtin/contains@1`."""
         return self._reference
 
+    @property
+    def usable(self) -> bool:
+        """Whether this server has the builtin, in the level and with the parameters that are asked for."""
+        return isinstance(self._found, _Ready)
+
+    @property
+    def question(self) -> tuple[str, Params, str]:
+        """What `judge` is told: the builtin's name, its parameters, and the name of the evaluation.
+
+        Raises:
+            EvaluatorError: this server has no such builtin.
+        """
+        ready = _ready(self._found)
+        return ready.builtin.name, ready.params, self._name
+
     async def evaluate(self, case: Case) -> Sequence[Evaluation]:
         """Returns the one evaluation of a case.
 
         Raises:
             EvaluatorError: the executor failed, or this server has no such builtin.
         """
-        ready = _ready(self._found)
         size = case.item.size + len(case.output)
-        return [await self._batcher.run(judge, ready.builtin.name, ready.params, self._name, case, size=size)]
+        return [await self._batcher.run(judge, *self.question, case, size=size)]
 
     async def aclose(self) -> None:
         """Holds nothing."""
