@@ -21,16 +21,22 @@ import type { Dataset, DatasetItem, DatasetItemLink, ScoreReceipt } from './mode
 import type { BuiltinEvaluator, RegisteredEvaluator, Upload } from './model/evaluators.js';
 import type { Experiment } from './model/experiment.js';
 import type { ItemResult } from './model/item-result.js';
+import type { ConnectedWorker } from './model/worker.js';
 import { ExperimentResult } from './model/result.js';
 import { collected } from './pages.js';
 import { Resumption } from './resumption.js';
-import { Run, type OpenStream } from './run.js';
+import { Run, type FunctionHost, type OpenStream } from './run.js';
 import { buildSpec } from './spec/build.js';
 import { itemMessages, type Items, type LangfuseDataset } from './spec/data.js';
 import { Hosting } from './spec/hosting.js';
 import type { RunOptions, StartOptions, WatchOptions } from './spec/options.js';
 import { settleData } from './settle-data.js';
 import { uploadItems } from './uploads.js';
+import { listWorkers, type ListWorkersOptions } from './worker-calls.js';
+import { privateWorker } from './worker/private.js';
+
+/** What the server takes where a spec does not say. */
+const DEFAULT_MAX_CONCURRENCY = 50;
 
 /** How a client connects and reads documents. */
 export interface ClientOptions extends ConnectionOptions {
@@ -88,10 +94,12 @@ export class Client {
   run<Input = AnyJson, ExpectedOutput = AnyJson, Metadata = AnyJson, Output = AnyJson>(
     options: RunOptions<Input, ExpectedOutput, Metadata, Output>,
   ): Run<Input, ExpectedOutput, Metadata, Output> {
-    const { request } = this.#request(options as RunOptions);
+    const { request, hosting } = this.#request(options as RunOptions);
     const prepare = (): Promise<StartRequest> => this.#settle(request, options as RunOptions);
     const openStream = this.#experiments.running(prepare, options.cancelOnDisconnect ?? false);
-    return this.#follow(new Resumption(patience(options)), openStream, options);
+    const maxConcurrency = request.experiment.maxConcurrency ?? DEFAULT_MAX_CONCURRENCY;
+    const host = privateWorker(this.#connection, hosting, maxConcurrency, this.#parse);
+    return this.#follow(new Resumption(patience(options)), openStream, options, host);
   }
 
   /**
@@ -294,6 +302,15 @@ export class Client {
     return this.#datasets.createScores(scores, options);
   }
 
+  /**
+   * Lists the workers that are connected to the server, by id.
+   *
+   * @param options - which
+   */
+  listWorkers(options: ListWorkersOptions = {}): AsyncGenerator<ConnectedWorker, undefined> {
+    return listWorkers(this.#connection, options);
+  }
+
   /** Closes the connection and ends all calls. Experiments run on. */
   close(): void {
     this.#connection.close();
@@ -322,6 +339,7 @@ export class Client {
     resumption: Resumption,
     openStream: OpenStream,
     options: WatchOptions,
+    host?: FunctionHost,
   ): Run<I, E, M, O> {
     return new Run<I, E, M, O>({
       connection: this.#connection,
@@ -330,6 +348,7 @@ export class Client {
       fetchResult: (id) => this.result(id),
       parse: this.#parse,
       collect: options.collect ?? true,
+      host,
       signal: options.signal,
     });
   }

@@ -33,6 +33,11 @@ export {
 export { TaskOutput, taskOutput } from './spec/functions.js';
 export type * from './spec/functions.js';
 export type * from './spec/options.js';
+export type { ConnectedWorker, HostedFunction } from './model/worker.js';
+export type { ListWorkersOptions } from './worker-calls.js';
+export { RetryableError } from './worker/calls.js';
+export type { FunctionDetails } from './worker/service.js';
+export { Worker, type WorkerOptions, type WorkerStatus } from './worker/worker.js';
 export { VERSION } from './version.js';
 export type { EvaluatorSpecJson } from './gen/evalrpc/v1/evaluator_pb.js';
 export type { ExperimentSpecJson, TraceOptionsJson } from './gen/evalrpc/v1/experiment_spec_pb.js';

@@ -160,7 +160,7 @@ describe('documents', () => {
     const { itemResults } = await client.run({ name: 'exact', data, task: app.task }).result();
     expect(itemResults.map((each) => each.output)).toEqual(DOCUMENTS);
     expect(itemResults.map((each) => each.item.expectedOutput)).toEqual(DOCUMENTS);
-    expect(itemResults.map((each) => each.item.metadata.m)).toEqual(DOCUMENTS);
+    expect(itemResults.map((each) => each.item.metadata?.m)).toEqual(DOCUMENTS);
   });
 
   test('keep integers of any size as bigints, if asked to', async ({ client, app }) => {

@@ -85,13 +85,13 @@ export class DatasetItem<Input = AnyJson, ExpectedOutput = AnyJson, Metadata = A
   }
 
   /** Its expected output; undefined if there is none. */
-  get expectedOutput(): ExpectedOutput {
-    return this.#expectedOutput() as ExpectedOutput;
+  get expectedOutput(): ExpectedOutput | undefined {
+    return this.#expectedOutput() as ExpectedOutput | undefined;
   }
 
   /** Facts about it; undefined if there are none. */
-  get metadata(): Metadata {
-    return this.#metadata() as Metadata;
+  get metadata(): Metadata | undefined {
+    return this.#metadata() as Metadata | undefined;
   }
 }
 

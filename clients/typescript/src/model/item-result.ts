@@ -54,13 +54,13 @@ export class Item<Input = AnyJson, ExpectedOutput = AnyJson, Metadata = AnyJson>
   }
 
   /** What a right output looks like; undefined if there is none, null for JSON null. */
-  get expectedOutput(): ExpectedOutput {
-    return this.#expectedOutput() as ExpectedOutput;
+  get expectedOutput(): ExpectedOutput | undefined {
+    return this.#expectedOutput() as ExpectedOutput | undefined;
   }
 
   /** Facts about the item; undefined if there are none. */
-  get metadata(): Metadata {
-    return this.#metadata() as Metadata;
+  get metadata(): Metadata | undefined {
+    return this.#metadata() as Metadata | undefined;
   }
 }
 
@@ -151,8 +151,8 @@ export class ItemResult<Input = AnyJson, ExpectedOutput = AnyJson, Metadata = An
   }
 
   /** What the task answered; undefined if it failed. */
-  get output(): Output {
-    return this.#output() as Output;
+  get output(): Output | undefined {
+    return this.#output() as Output | undefined;
   }
 
   /** Metadata that the task gave with its output; undefined if there is none. */

@@ -26,7 +26,7 @@ export interface TaskItem<Input = AnyJson, ExpectedOutput = AnyJson, Metadata = 
   /** What a right output looks like; undefined unless the experiment sets `includeExpectedOutput`. */
   readonly expectedOutput: ExpectedOutput | undefined;
   /** Facts about the item; undefined if there are none. */
-  readonly metadata: Metadata;
+  readonly metadata: Metadata | undefined;
 }
 
 /** What a function learns about its call. */
@@ -125,9 +125,9 @@ export interface EvaluatorParams<
   /** The task's output. */
   readonly output: Output;
   /** What a right output looks like; undefined if there is none. */
-  readonly expectedOutput: ExpectedOutput;
-  /** The item's metadata. */
-  readonly metadata: Metadata;
+  readonly expectedOutput: ExpectedOutput | undefined;
+  /** The item's metadata; undefined if there is none. */
+  readonly metadata: Metadata | undefined;
   /** The passages that the output rests on. */
   readonly contexts: readonly Context[];
   /** The item's id. */

@@ -64,3 +64,10 @@ export async function first<T>(source: AsyncIterable<T>): Promise<T> {
   }
   throw new Error('expected something');
 }
+
+/** Returns a promise and what resolves it. */
+export function deferred() {
+  let resolve!: () => void;
+  const promise = new Promise<void>((settle) => (resolve = settle));
+  return { promise, resolve };
+}
