@@ -116,7 +116,7 @@ def _body(score: Score, now: datetime, environment: str) -> tuple[str, str]:
         "datasetRunId": score.dataset_run_id,
         "environment": score.environment or environment,
     }
-    given = {name: value for name, value in fields.items() if value not in {"", None}}
+    given = {name: value for name, value in fields.items() if value is not None and value != ""}
     content = to_json(given | ({"timestamp": iso(score.time)} if score.time else {}))
     identity = score.id or score_id("own", content)
     return identity, to_json({"id": identity, **given, "timestamp": iso(score.time or now)})
