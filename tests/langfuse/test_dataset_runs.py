@@ -402,6 +402,26 @@ async def test_each_experiment_reads_from_its_own_project(
     assert numbers(two) == [100, 101, 102]
 
 
+async def test_an_item_with_a_document_above_the_limit_fails_alone(
+    langfuse: LangfuseStandIn, endpoints: Endpoints, tmp_path: Path
+):
+    """Langfuse takes items of up to 4.5 MB."""
+    large = "x" * (1024**2 + 1)
+    dataset = [*items(2), {"id": "item-2", "input": {"n": 2}, "metadata": {"note": large}}]
+    langfuse.project().datasets.load("d", [*dataset, {"id": "item-3", "input": {"n": 3, "text": large * 4}}])
+    async with running(tmp_path, langfuse) as (_, stubs):
+        events = await run(stubs, spec(endpoints, "d"))
+    assert last(events).state == SUCCEEDED
+    assert numbers(events) == [0, 1, 2, 3]
+    assert [result.error.reason for result in results(events)] == [
+        "",
+        "",
+        "PAYLOAD_TOO_LARGE",
+        "PAYLOAD_TOO_LARGE",
+    ]
+    assert "The item's metadata is 1048588 bytes" in results(events)[2].error.message
+
+
 @pytest.mark.parametrize("selection", [{}, {"shuffle": {"seed": 1}}])
 async def test_a_dataset_larger_than_what_the_server_may_hold_runs_in_bounded_memory(
     langfuse: LangfuseStandIn, endpoints: Endpoints, tmp_path: Path, selection: dict[str, Any]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from evalrpc_server.domain.documents import Document
+from evalrpc_server.domain.documents import MAX_DOCUMENT_BYTES, Document
+
+_MOST_BYTES_OF_A_CHARACTER = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,19 @@ class Item:
     def size(self) -> int:
         """Characters in the item's documents, a measure of the memory it takes."""
         return len(self.input) + len(self.expected_output or "") + len(self.metadata or "")
+
+    def oversized(self) -> tuple[str, int] | None:
+        """Returns the name and the bytes of a document that is above the limit, or None; only fetched data has such."""
+        if self.size <= MAX_DOCUMENT_BYTES // _MOST_BYTES_OF_A_CHARACTER:
+            return None
+        for name, document in (
+            ("input", self.input),
+            ("expected_output", self.expected_output),
+            ("metadata", self.metadata),
+        ):
+            if document and (size := len(document.encode("utf-8"))) > MAX_DOCUMENT_BYTES:
+                return name, size
+        return None
 
 
 def default_item_id(input_document: Document) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from evalrpc_server.domain.clock import Clock
+from evalrpc_server.domain.documents import MAX_DOCUMENT_BYTES
 from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.experiments import ExperimentRef
@@ -65,6 +66,12 @@ class Pipeline:
     async def run(self, item: Item, trial: int, slots: Slots) -> ItemResult:
         """Runs one trial. The caller holds a slot, which is given back as soon as no task call is in flight."""
         trace = trace_id(self.experiment.id, item.id, trial)
+        if (oversized := item.oversized()) is not None:
+            slots.release()
+            unrun = TaskOutcome(
+                start_time=self.clock.now(), task_duration=0.0, attempts=0, error=_too_large(*oversized)
+            )
+            return ItemResult(item=item, trial=trial, outcome=unrun, trace_id=trace)
         outcome = await self._run_task(item, trial, trace, slots)
         await give_way()
         began = self.clock.monotonic()
@@ -191,4 +198,12 @@ def _timeout(call: TaskCall) -> Error:
         reason=Reason.TASK_TIMEOUT,
         message=f"The task gave no complete answer within {call.timeout:g} s; raise task_timeout if it needs longer.",
         metadata={"timeout_seconds": f"{call.timeout:g}", "attempts": str(call.attempt)},
+    )
+
+
+def _too_large(name: str, size: int) -> Error:
+    return Error(
+        reason=Reason.PAYLOAD_TOO_LARGE,
+        message=f"The item's {name} is {size} bytes of JSON; the limit is {MAX_DOCUMENT_BYTES} bytes.",
+        metadata={"limit_bytes": str(MAX_DOCUMENT_BYTES), "size_bytes": str(size)},
     )
