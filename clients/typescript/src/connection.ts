@@ -10,7 +10,7 @@ import type { DescService } from '@bufbuild/protobuf';
 import type { SecureClientSessionOptions } from 'node:http2';
 import { retryPause } from './backoff.js';
 import { errorFromCall } from './error-mapping.js';
-import { UnavailableError } from './errors.js';
+import { EvalrpcError, UnavailableError } from './errors.js';
 import { sleep } from './sleep.js';
 import { CLIENT_NAME, VERSION } from './version.js';
 
@@ -61,6 +61,7 @@ export class Connection {
   readonly #transport: Transport;
   readonly #sessions: Http2SessionManager;
   readonly #timeoutMs: number;
+  #closed = false;
 
   /** @throws TypeError if the address is none */
   constructor(options: ConnectionOptions) {
@@ -98,6 +99,7 @@ export class Connection {
         return await method({ timeoutMs, ...(signal && { signal }) });
       } catch (thrown) {
         signal?.throwIfAborted();
+        this.throwIfClosed();
         const error = errorFromCall(thrown, this.address);
         if (!repeatable || !(error instanceof UnavailableError) || attempt >= MAX_ATTEMPTS) {
           throw error;
@@ -113,7 +115,19 @@ export class Connection {
 
   /** Closes the connection and ends all calls over it. */
   close(): void {
+    this.#closed = true;
     this.#sessions.abort();
+  }
+
+  /**
+   * Ends what would otherwise connect anew.
+   *
+   * @throws {@link EvalrpcError} if the connection was closed
+   */
+  throwIfClosed(): void {
+    if (this.#closed) {
+      throw new EvalrpcError('the client was closed', { code: 'CANCELLED' });
+    }
   }
 }
 

@@ -27,6 +27,8 @@ const KINDS: Partial<Record<Code, typeof EvalrpcError>> = {
   [Code.PermissionDenied]: PermissionDeniedError,
   [Code.ResourceExhausted]: ResourceExhaustedError,
   [Code.Unavailable]: UnavailableError,
+  // Who cancels a call gets the reason of the cancellation instead; this one was cut off on its way.
+  [Code.Canceled]: UnavailableError,
   [Code.DeadlineExceeded]: DeadlineExceededError,
   [Code.Unimplemented]: NotImplementedByServerError,
   [Code.Internal]: InternalError,

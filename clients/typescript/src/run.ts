@@ -131,6 +131,7 @@ export class Run<
           yield* this.#stream(stop);
         } catch (thrown) {
           stop.throwIfAborted();
+          this.#parts.connection.throwIfClosed();
           failure = errorFromCall(thrown, this.#parts.connection.address);
         }
         if (!resumption.isFinished()) {

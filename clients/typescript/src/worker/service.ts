@@ -135,6 +135,7 @@ export class Service {
         await this.#stream(() => (attempt = 0));
         this.lastError = new UnavailableError('the server ended the stream', { code: 'UNAVAILABLE' });
       } catch (thrown) {
+        this.#parts.connection.throwIfClosed();
         this.lastError = errorFromCall(thrown, this.#parts.connection.address);
       }
       this.#session = undefined;
