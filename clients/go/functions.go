@@ -93,7 +93,7 @@ type EvaluatorInput struct {
 type RunEvaluatorInput struct {
 	// Experiment that asks.
 	Experiment ExperimentInfo
-	// ItemResultCount tells how many results there are.
+	// ItemResultCount tells how many results there are; 0 where the server does not say.
 	ItemResultCount int
 
 	results iter.Seq2[*ItemResult, error]

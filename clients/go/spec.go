@@ -112,21 +112,6 @@ func (p *plan) evaluator(evaluator Evaluator, path string, run bool) (*evalrpcv1
 	return evaluator.hosted(path, p.host)
 }
 
-// host takes in a function and returns the name to host it under, which no other run has.
-func (p *plan) host(function Function) string {
-	function.Name = fmt.Sprintf("run-%s/%d/%s", p.requestID, len(p.functions), function.Name)
-	function.Name = truncated(function.Name, maxFunctionName)
-	p.functions = append(p.functions, function)
-	return function.Name
-}
-
-func truncated(text string, limit int) string {
-	if characters := []rune(text); len(characters) > limit {
-		return string(characters[:limit])
-	}
-	return text
-}
-
 func layText(target *string, value string) {
 	if value != "" {
 		*target = value
