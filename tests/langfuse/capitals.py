@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,6 +20,9 @@ class Capitals:
     def __init__(self) -> None:
         self.url = ""
         self.headers: list[dict[str, str]] = []
+        self.calls = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
 
     async def task(self, request: web.Request) -> web.Response:
         self.headers.append(dict(request.headers))
@@ -43,7 +47,9 @@ class Capitals:
                 return web.Response(status=400, text="judge is out")
 
     async def parrot(self, request: web.Request) -> web.Response:
-        """Answers with the item's input, whatever it says."""
+        """Answers with the item's input, whatever it says, once the gate is open."""
+        await self.gate.wait()
+        self.calls += 1
         return web.json_response((await request.json())["input"])
 
     async def dictated(self, request: web.Request) -> web.Response:
