@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from evalrpc_server.domain.clock import Clock
 from evalrpc_server.outbound.retries import parse_retry_after
 
-WINDOW_SECONDS = 60.0
+WINDOW_SECONDS = 61.0
+"""The length of a window, and a second more: ours begins when a request is sent, Langfuse's when it arrives."""
 
 INGESTION = "ingestion"
 DATASETS = "datasets"
