@@ -36,7 +36,7 @@ _REPORT_SECONDS = 600.0
 _ACK_SECONDS = (
     5.0  # the server has the reports already; without an acknowledgement it is only not sure to keep them
 )
-_LONGEST_PAUSE = 5.0
+_LONGEST_PAUSE = 2.0
 _FATAL = frozenset({"INVALID_ARGUMENT", "UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEMENTED"})
 
 
@@ -93,8 +93,6 @@ class Host:
             channel = grpc.insecure_channel(connection.address, connection.options)
         else:
             channel = grpc.secure_channel(connection.address, connection.credentials, connection.options)
-        beating = threading.Thread(target=self._beat, name="evalrpc heartbeat", daemon=True)
-        beating.start()
         try:
             with channel:
                 self._stub = worker_service_pb2_grpc.WorkerServiceStub(channel)
@@ -222,6 +220,8 @@ class Host:
             outbox.put(_drain(self._grace))
         elif (free := self._max_in_flight - self.ledger.busy) > 0:
             outbox.grant(free)
+        if not self.connections:
+            threading.Thread(target=self._beat, name="evalrpc heartbeat", daemon=True).start()
         self.connections += 1
         self.connected.set()
         self.ledger.wake()
