@@ -12,11 +12,13 @@ import pytest
 from evalrpc.v1 import (
     comparison_requests_pb2,
     dataset_service_pb2,
+    evaluator_pb2,
     evaluator_service_pb2,
     experiment_service_pb2,
     item_pb2,
     json_pb2,
 )
+from evalrpc_server.rpc.paging import page_token
 from tests.servers import Stubs
 from tests.service.calls import reason, run, run_request, spec, violations
 
@@ -111,6 +113,18 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
     "unknown registered evaluator": (
         _good(evaluators=[{"registered": "accuracy@3"}]),
         {"experiment.evaluators[0].registered": "accuracy@3"},
+    ),
+    "a version beyond all numbers": (
+        _good(evaluators=[{"registered": f"accuracy@{'9' * 5000}"}]),
+        {"experiment.evaluators[0].registered": "name@version"},
+    ),
+    "NUL in an item id": (
+        _good(items={"items": [{"id": "a\x00", "input": {"value": 1}}]}),
+        {"experiment.items.items[0].id": "NUL"},
+    ),
+    "NUL in the id of an upload": (
+        {"name": "n", "task": HTTP, "upload": "\x00"},
+        {"experiment.upload": "NUL"},
     ),
     "a composite evaluator with nothing to see": (
         _good(composite_evaluator={"builtin": {"name": "length"}}),
@@ -216,6 +230,38 @@ async def test_unknown_experiments_are_not_found_and_ids_are_required(stubs: Stu
         with pytest.raises(grpc.aio.AioRpcError) as empty:
             await call(kind())
         assert set(violations(empty.value)) == {"id"}
+
+
+async def test_keys_that_not_every_store_can_hold_are_refused(stubs: Stubs) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await run(stubs, _good(), request_id="a\x00b")
+    assert set(violations(refused.value)) == {"request_id"}
+    experiments, evaluators = stubs.experiments, stubs.evaluators
+    calls: list[tuple[Any, Any, str]] = [
+        (experiments.GetExperiment, experiment_service_pb2.GetExperimentRequest(id="\x00"), "id"),
+        (experiments.ListExperiments, experiment_service_pb2.ListExperimentsRequest(name="\x00"), "name"),
+        (evaluators.GetEvaluator, evaluator_service_pb2.GetEvaluatorRequest(name="\x00"), "name"),
+        (evaluators.ListEvaluators, evaluator_service_pb2.ListEvaluatorsRequest(name="\x00"), "name"),
+        (
+            evaluators.RegisterEvaluator,
+            evaluator_service_pb2.RegisterEvaluatorRequest(
+                evaluator=evaluator_pb2.EvaluatorSpec(name="a"), description="\x00"
+            ),
+            "description",
+        ),
+    ]
+    for call, request, field in calls:
+        with pytest.raises(grpc.aio.AioRpcError) as wrong:
+            await call(request)
+        assert "NUL" in violations(wrong.value)[field]
+
+
+async def test_a_page_token_that_leads_nowhere_is_refused(stubs: Stubs) -> None:
+    token = page_token("not a cursor", "evaluators", "")
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await stubs.evaluators.ListEvaluators(evaluator_service_pb2.ListEvaluatorsRequest(page_token=token))
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert reason(refused.value) == "INVALID_PAGE_TOKEN"
 
 
 async def test_an_upload_with_a_bad_item_cannot_be_used(stubs: Stubs) -> None:

@@ -80,6 +80,8 @@ def _read_item(
         violations.append(Violation(f"{place}.input", 'is required; for an empty input send {"value": null}'))
     if len(message.id) > _MAX_ID:
         violations.append(Violation(f"{place}.id", f"must be at most {_MAX_ID} characters"))
+    elif "\x00" in message.id:
+        violations.append(Violation(f"{place}.id", "must not hold the character NUL"))
     elif message.id in seen:
         violations.append(
             Violation(

@@ -14,6 +14,7 @@ from evalrpc_server.evaluators.catalog import Level, list_builtins
 from evalrpc_server.protobuf.spec import evaluator_from_message, evaluator_to_message
 from evalrpc_server.protobuf.values import timestamp
 from evalrpc_server.rpc.context import Context
+from evalrpc_server.rpc.keys import NO_NUL, checked_key
 from evalrpc_server.rpc.paging import page_cursor, page_limit, page_token
 from evalrpc_server.runner.acceptance import Acceptance, split_reference
 from evalrpc_server.store.port import EvaluatorStore
@@ -39,13 +40,15 @@ class EvaluatorServicer(evaluator_service_pb2_grpc.EvaluatorServiceServicer):
         """Registers an evaluator; the same content is the same version."""
         spec, violations = evaluator_from_message(request.evaluator, path="evaluator")
         name = request.evaluator.name
-        if not name.strip() or "@" in name or len(name) > 255:
+        if not name.strip() or "@" in name or len(name) > 255 or "\x00" in name:
             problem = (
                 "must be a name of 1 to 255 characters without @: experiments refer to it as name@version"
             )
             violations.append(Violation("evaluator.name", problem))
         if len(request.description) > _MAX_DESCRIPTION:
             violations.append(Violation("description", f"must be at most {_MAX_DESCRIPTION} characters"))
+        if "\x00" in request.description:
+            violations.append(Violation("description", NO_NUL))
         if spec is None or violations:
             raise InvalidRequestError(violations)
         await self._acceptance.check_evaluator(spec, path="evaluator")
@@ -69,7 +72,7 @@ class EvaluatorServicer(evaluator_service_pb2_grpc.EvaluatorServiceServicer):
     ) -> evaluator_service_pb2.ListEvaluatorsResponse:
         """Returns a page: the newest version of each name, or all versions of one."""
         limit = page_limit(request.page_size, default=50, maximum=500)
-        arguments = ("evaluators", request.name)
+        arguments = ("evaluators", checked_key(request.name, "name"))
         cursor = page_cursor(request.page_token, *arguments)
         page = await self._store.list_evaluators(limit=limit, cursor=cursor, name=request.name)
         return evaluator_service_pb2.ListEvaluatorsResponse(
@@ -126,7 +129,7 @@ def _to_message(evaluator: RegisteredEvaluator) -> evaluator_pb2.Evaluator:
 
 def _reference(name: str) -> tuple[str, int | None]:
     try:
-        bare, version = split_reference(name)
+        bare, version = split_reference(checked_key(name, "name"))
     except ValueError:
         bare, version = "", None
     if not bare or (version is not None and not 0 < version < 2**31):

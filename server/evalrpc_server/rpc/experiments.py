@@ -27,6 +27,7 @@ from evalrpc_server.rpc.encoding import (
     fitting_result,
     published_to_message,
 )
+from evalrpc_server.rpc.keys import checked_key
 from evalrpc_server.rpc.paging import page_cursor, page_limit, page_token
 from evalrpc_server.runner.acceptance import Acceptance
 from evalrpc_server.runner.manager import Manager
@@ -101,7 +102,7 @@ class ExperimentServicer(experiment_service_pb2_grpc.ExperimentServiceServicer):
     ) -> experiment_service_pb2.ListExperimentsResponse:
         """Returns a page of experiments, newest first."""
         limit = page_limit(request.page_size, default=50, maximum=500)
-        arguments = ("experiments", request.name, tuple(request.states))
+        arguments = ("experiments", checked_key(request.name, "name"), tuple(request.states))
         page = await self._store.list_experiments(
             limit=limit,
             cursor=page_cursor(request.page_token, *arguments),
@@ -158,7 +159,7 @@ class ExperimentServicer(experiment_service_pb2_grpc.ExperimentServiceServicer):
 
     async def _start(self, message: experiment_spec_pb2.ExperimentSpec, request_id: str) -> Experiment:
         fingerprint = ""
-        if request_id:
+        if checked_key(request_id, "request_id"):
             fingerprint = hashlib.sha256(message.SerializeToString(deterministic=True)).hexdigest()
             if joined := await self._manager.join(request_id, fingerprint):
                 return joined
@@ -211,7 +212,7 @@ def _read(
 def _required_id(experiment_id: str) -> str:
     if not experiment_id:
         raise InvalidRequestError([Violation("id", "is required: the id that StartExperiment returned")])
-    return experiment_id
+    return checked_key(experiment_id, "id")
 
 
 def _state(number: experiment_pb2.ExperimentState.ValueType, place: int) -> State:

@@ -44,15 +44,14 @@ def page_cursor(token: str, *arguments: object) -> str:
         content = ""
     digest = _digest(arguments)
     if not content.startswith(digest) or content == digest:
-        raise InvalidRequestError(
-            [
-                Violation(
-                    "page_token", "must be the next_page_token of a call with the same arguments, or empty"
-                )
-            ],
-            reason=Reason.INVALID_PAGE_TOKEN,
-        )
+        raise invalid_page_token()
     return content[len(digest) :]
+
+
+def invalid_page_token() -> InvalidRequestError:
+    """Returns what a caller is told whose token is none of ours, or leads nowhere."""
+    problem = "must be the next_page_token of a call with the same arguments, or empty"
+    return InvalidRequestError([Violation("page_token", problem)], reason=Reason.INVALID_PAGE_TOKEN)
 
 
 def _digest(arguments: tuple[object, ...]) -> str:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from google.protobuf import json_format
+from google.protobuf import json_format, struct_pb2
 
-from evalrpc.v1 import worker_messages_pb2, worker_pb2, worker_service_pb2
+from evalrpc.v1 import json_pb2, worker_messages_pb2, worker_pb2, worker_service_pb2
 from evalrpc_server import __version__
 from evalrpc_server.domain.documents import (
     MAX_DOCUMENT_BYTES,
     InvalidDocumentError,
-    document_from_value,
     parse_document,
 )
 from evalrpc_server.domain.errors import Error, InvalidRequestError, RequestError, Violation
 from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.evaluators.messages import item_request, read_evaluations, run_header
 from evalrpc_server.outbound.json_answers import InvalidAnswerError
-from evalrpc_server.protobuf.documents import Encoding
+from evalrpc_server.protobuf.documents import Encoding, document_from_message
 from evalrpc_server.protobuf.values import duration, error_from_message, timestamp
 from evalrpc_server.rpc.encoding import MAX_MESSAGE_BYTES, fitting_result
 from evalrpc_server.targets.messages import FieldTooLargeError, task_answer, task_request
@@ -106,8 +105,9 @@ def _function(message: worker_pb2.HostedFunction, path: str, violations: list[Vi
     schema = None
     if message.HasField("input_schema"):
         try:
-            schema = document_from_value(json_format.MessageToDict(message.input_schema))
-        except (InvalidDocumentError, json_format.Error) as error:
+            value = struct_pb2.Value(struct_value=message.input_schema)
+            schema = document_from_message(json_pb2.Json(value=value))
+        except InvalidDocumentError as error:
             violations.append(Violation(f"{path}.input_schema", str(error)))
     return HostedFunction(
         name=message.name,

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from evalrpc_server.domain.spec.fields import GrpcAddress, Headers, HttpUrl, Name, Seconds, SpecModel
 
-_REGISTERED = re.compile(r"[^@\s][^@]*(@[1-9][0-9]*)?")
+_REGISTERED = re.compile(r"[^@\s\x00][^@\x00]*(@[1-9][0-9]{0,8})?")
 
 
 class BuiltinEvaluator(SpecModel):

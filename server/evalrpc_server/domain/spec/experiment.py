@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from evalrpc_server.domain.spec.evaluators import EvaluatorSpec
-from evalrpc_server.domain.spec.fields import Name, Seconds, SpecModel
+from evalrpc_server.domain.spec.fields import Key, Name, Seconds, SpecModel
 from evalrpc_server.domain.spec.langfuse import LangfuseDataset, LangfuseSync, TraceOptions
 from evalrpc_server.domain.spec.tasks import TaskSpec
 
@@ -60,7 +60,7 @@ class ExperimentSpec(SpecModel):
     metadata: dict[str, Any] = Field(default_factory=dict)
     items: InlineItems | None = None
     langfuse_dataset: LangfuseDataset | None = None
-    upload: str | None = None
+    upload: Key | None = None
     task: TaskSpec
     evaluators: tuple[EvaluatorSpec, ...] = Field(default=(), max_length=100)
     composite_evaluator: EvaluatorSpec | None = None

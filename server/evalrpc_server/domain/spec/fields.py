@@ -89,6 +89,16 @@ Name = Annotated[str, AfterValidator(_name)]
 """A name that a person gave: not blank, at most 255 characters, no control characters."""
 
 
+def _key(value: str) -> str:
+    if "\x00" in value:
+        raise PydanticCustomError("nul", "must not hold the character NUL")
+    return value
+
+
+Key = Annotated[str, AfterValidator(_key)]
+"""What something is looked up by; not every store can hold NUL."""
+
+
 def _http_url(value: str) -> str:
     try:
         parts = urlsplit(value)

@@ -11,8 +11,9 @@ from google.rpc.status_pb2 import Status
 from evalrpc_server.domain.errors import RequestError
 from evalrpc_server.rpc.errors import STATUS_KEY, internal_error, status_of, store_error
 from evalrpc_server.rpc.interceptors.call import Call
+from evalrpc_server.rpc.paging import invalid_page_token
 from evalrpc_server.runner.faults import log_fault
-from evalrpc_server.store.port import StoreError
+from evalrpc_server.store.port import InvalidCursorError, StoreError
 
 _CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -26,6 +27,8 @@ async def faults(call: Call) -> AsyncIterator[None]:
         raise
     except RequestError as error:
         await _abort(call, status_of(error))
+    except InvalidCursorError:
+        await _abort(call, status_of(invalid_page_token()))
     except StoreError as error:
         log_fault(error, f"the store, in {call.method},")
         await _abort(call, status_of(store_error(error)))
