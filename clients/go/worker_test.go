@@ -214,7 +214,7 @@ func TestAWorkerFindsAKilledServerAgain(t *testing.T) {
 	}
 	t.Cleanup(first.Kill)
 	client := connectTo(t, first.Address)
-	serve(t, client, evalrpc.WorkerOptions{Functions: []evalrpc.Function{{Name: "echo", Task: echo}}})
+	_, stop := serve(t, client, evalrpc.WorkerOptions{Functions: []evalrpc.Function{{Name: "echo", Task: echo}}})
 	run := start(t, client, evalrpc.RunOptions{Name: "killed", Data: numbered(200), Task: evalrpc.WorkerTask{Function: "echo"},
 		MaxConcurrency: 4})
 	seen := map[int]int{}
@@ -243,6 +243,9 @@ func TestAWorkerFindsAKilledServerAgain(t *testing.T) {
 	equal(t, "items", len(seen), 200)
 	for index, count := range seen {
 		equal(t, fmt.Sprintf("results of item %d", index), count, 1)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -1,0 +1,152 @@
+// Package evalrpctest checks experiments in go test: run one, then say what must hold. A failed check shows the items that
+// are to blame.
+//
+//	func TestAccuracy(t *testing.T) {
+//		result := evalrpctest.Run(t, client, evalrpc.RunOptions{...})
+//		evalrpctest.AssertAtLeast(t, result, "accuracy", 0.8)
+//	}
+package evalrpctest
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/evalrpc/evalrpc/clients/go"
+)
+
+const mostShown = 10
+
+// Run runs an experiment to its end, for as long as the test lasts. It ends the test if the experiment is not accepted,
+// cannot be followed, or does not succeed; items that failed are no such failure: see [AssertNoFailures].
+func Run(t testing.TB, client *evalrpc.Client, options evalrpc.RunOptions) *evalrpc.ExperimentResult {
+	t.Helper()
+	result, err := follow(t.Context(), client, options)
+	if err != nil {
+		t.Fatalf("the experiment could not be run: %v", err)
+	}
+	if result.State() != evalrpc.StateSucceeded {
+		t.Fatalf("the experiment did not succeed:\n%s", result.Format())
+	}
+	return result
+}
+
+func follow(ctx context.Context, client *evalrpc.Client, options evalrpc.RunOptions) (*evalrpc.ExperimentResult, error) {
+	run, err := client.Run(ctx, options)
+	if err != nil {
+		return nil, err
+	}
+	defer run.Close()
+	return run.Result(ctx)
+}
+
+// AssertAtLeast fails the test unless a value is at least the bound. The value is the run evaluation of this name, or the
+// mean of the item evaluations of this name, in which true counts as 1 and failed and unscored ones do not count.
+func AssertAtLeast(t testing.TB, result *evalrpc.ExperimentResult, name string, bound float64) {
+	t.Helper()
+	check(t, result, name, fmt.Sprintf("at least %g", bound),
+		func(value float64) bool { return value >= bound }, func(value float64) bool { return value < bound })
+}
+
+// AssertAtMost fails the test unless a value, as with [AssertAtLeast], is at most the bound.
+func AssertAtMost(t testing.TB, result *evalrpc.ExperimentResult, name string, bound float64) {
+	t.Helper()
+	check(t, result, name, fmt.Sprintf("at most %g", bound),
+		func(value float64) bool { return value <= bound }, func(value float64) bool { return value > bound })
+}
+
+// AssertNoFailures fails the test if a task failed, or an evaluator.
+func AssertNoFailures(t testing.TB, result *evalrpc.ExperimentResult) {
+	t.Helper()
+	var blamed []string
+	for _, each := range result.ItemResults {
+		if each.Failure != nil {
+			blamed = append(blamed, describe(each, each.Failure.String()))
+		}
+		for _, evaluation := range each.Evaluations {
+			if failure := evaluation.Failure(); failure != nil {
+				blamed = append(blamed, describe(each, evaluation.Name+": "+failure.String()))
+			}
+		}
+	}
+	for _, evaluation := range result.RunEvaluations() {
+		if failure := evaluation.Failure(); failure != nil {
+			blamed = append(blamed, fmt.Sprintf("  run evaluation %s: %s", evaluation.Name, failure))
+		}
+	}
+	if len(blamed) > 0 {
+		t.Errorf("%s: something failed\n%s", result.RunName(), shown(blamed))
+	}
+}
+
+func check(
+	t testing.TB, result *evalrpc.ExperimentResult, name, wanted string, holds, toBlame func(float64) bool,
+) {
+	t.Helper()
+	value, ok := valueOf(result, name)
+	if !ok {
+		t.Errorf("%s: there is no value of %s, which must be %s\n%s", result.RunName(), name, wanted, result.Format())
+		return
+	}
+	if holds(value) {
+		return
+	}
+	var blamed []string
+	for _, each := range result.ItemResults {
+		if each.Failure != nil {
+			blamed = append(blamed, describe(each, each.Failure.String()))
+			continue
+		}
+		evaluation, found := each.Evaluation(name)
+		if number, scored := evaluation.Number(); found && scored && toBlame(number) {
+			blamed = append(blamed, describe(each, fmt.Sprintf("%s is %g", name, number)))
+		} else if failure := evaluation.Failure(); failure != nil {
+			blamed = append(blamed, describe(each, name+": "+failure.String()))
+		}
+	}
+	t.Errorf("%s: %s is %.3f and must be %s\n%s", result.RunName(), name, value, wanted, shown(blamed))
+}
+
+// valueOf returns the value of a run evaluation, or the mean of item evaluations.
+func valueOf(result *evalrpc.ExperimentResult, name string) (float64, bool) {
+	if evaluation, found := result.RunEvaluation(name); found {
+		return evaluation.Number()
+	}
+	sum, count := 0.0, 0
+	for _, each := range result.ItemResults {
+		for _, evaluation := range each.Evaluations {
+			if number, scored := evaluation.Number(); evaluation.Name == name && scored {
+				sum += number
+				count++
+			}
+		}
+	}
+	return sum / float64(max(count, 1)), count > 0
+}
+
+func describe(result *evalrpc.ItemResult, what string) string {
+	text := fmt.Sprintf("  item %d (%s), input %s", result.Item.Index+1, result.Item.ID, short(result.Item.Input))
+	if !result.Item.ExpectedOutput.Absent() {
+		text += ", expected " + short(result.Item.ExpectedOutput)
+	}
+	if !result.Output.Absent() {
+		text += ", output " + short(result.Output)
+	}
+	return text + ": " + what
+}
+
+func short(document evalrpc.JSON) string {
+	const most = 80
+	if text := []rune(string(document)); len(text) > most {
+		return string(text[:most]) + "..."
+	}
+	return string(document)
+}
+
+func shown(lines []string) string {
+	if len(lines) <= mostShown {
+		return strings.Join(lines, "\n")
+	}
+	return strings.Join(lines[:mostShown], "\n") + fmt.Sprintf("\n  and %d more", len(lines)-mostShown)
+}
