@@ -32,13 +32,23 @@ serve: $(READY) ## Start a server on 127.0.0.1:50051 with its data in ./data
 	$(BIN)/evalrpc-server serve
 
 .PHONY: test
-test: lint types check-generated pytest ## Check and test everything; this is what CI runs
+test: lint types check-generated pytest test-typescript test-go ## Check and test everything; this is what CI runs
 
 .PHONY: pytest
 pytest: $(READY) ## Run the Python tests; ARGS="tests/store -k commit" picks some
 	.ci/install-postgres
 	.ci/install-grpcurl
 	$(BIN)/pytest $(ARGS)
+
+.PHONY: test-typescript
+test-typescript: $(READY) ## Check and test the TypeScript client
+	npm --prefix clients/typescript ci --no-audit --no-fund --loglevel=error
+	EVALRPC_SERVER="$(abspath $(BIN))/evalrpc-server" npm --prefix clients/typescript test --silent
+
+.PHONY: test-go
+test-go: $(READY) ## Check and test the Go client
+	cd clients/go && test -z "$$(gofmt -l . | grep -v '\.pb\.go' | tee /dev/stderr)" && go vet ./...
+	cd clients/go && EVALRPC_SERVER="$(abspath $(BIN))/evalrpc-server" go test ./...
 
 .PHONY: lint
 lint: $(READY) ## Check style, layering and the .proto files
