@@ -16,6 +16,9 @@ from tests.standins.langfuse.clock import Clock, iso
 from tests.standins.langfuse.models import DatasetBody, DatasetItemBody
 
 
+KEPT_LISTINGS = 100
+
+
 @dataclass(slots=True)
 class ItemVersion:
     """One state of an item, current from `created` until `replaced` (both ns, None: still)."""
@@ -85,7 +88,7 @@ class Item:
 
 @dataclass(slots=True)
 class Dataset:
-    """A dataset; `listing` caches the active items, newest first."""
+    """A dataset; `listings` caches the active items, newest first, by moment (ns, None: now) until the next write."""
 
     id: str
     name: str
@@ -97,7 +100,7 @@ class Dataset:
     input_schema: Json = None
     expected_output_schema: Json = None
     items: list[Item] = field(default_factory=list)
-    listing: list[ItemVersion] | None = None
+    listings: dict[int | None, list[ItemVersion]] = field(default_factory=dict)
 
     def show(self) -> dict[str, Json]:
         """The dataset as the API returns it."""
@@ -209,7 +212,7 @@ class DatasetTable:
         elif item.versions:
             item.versions[-1].replaced = state.created
         item.versions.append(state)
-        item.dataset.listing = None
+        item.dataset.listings.clear()
 
     def load(self, name: str, items: Iterable[dict[str, Any]]) -> Dataset:
         """Create a dataset with many items at once, as a test's set-up; values are taken as they are.
@@ -245,20 +248,21 @@ class DatasetTable:
         """Delete an item; its past states stay readable by version."""
         state = self.item(identity)
         state.replaced = self._clock.now_ms()
-        state.item.dataset.listing = None
+        state.item.dataset.listings.clear()
 
     def active(self, dataset: Dataset, moment: int | None) -> list[ItemVersion]:
         """The ACTIVE items now, or at a moment (ns), newest write first."""
-        if moment is None and dataset.listing is not None:
-            return dataset.listing
+        if (known := dataset.listings.get(moment)) is not None:
+            return known
         states = (item.current if moment is None else item.at(moment) for item in dataset.items)
         listing = sorted(
             (state for state in states if state is not None and state.status == "ACTIVE"),
             key=lambda state: state.key,
             reverse=True,
         )
-        if moment is None:
-            dataset.listing = listing
+        if len(dataset.listings) >= KEPT_LISTINGS:
+            dataset.listings.clear()
+        dataset.listings[moment] = listing
         return listing
 
 
