@@ -100,7 +100,7 @@ async def test_each_trial_is_an_experiment_of_its_own(
     load_dataset(standin)
     experiment = await observe(standin, app, "hosted", tmp_path, repetitions=3)
 
-    found = {}
+    found: dict[tuple[str, str], set[str]] = {}
     for span in spans(standin):
         if span.attributes["langfuse.experiment.item.root_observation_id"] == span.span_id:
             name = span.attributes["langfuse.experiment.name"]
@@ -321,6 +321,39 @@ async def test_two_projects_never_see_each_others_records(app: Capitals, tmp_pat
             scored = standin.project(project.id).scores.all()
             assert {score.trace_id for score in scored if score.trace_id} <= own
             assert len(scored) == 7
+
+
+@pytest.mark.parametrize("sync", ["LANGFUSE_SYNC_WAIT", "LANGFUSE_SYNC_BACKGROUND"])
+@pytest.mark.parametrize("standin", [Settings(), Settings(mode="dual")], indirect=True)
+async def test_what_arrived_is_read_back_where_that_is_wanted(
+    standin: LangfuseStandIn, app: Capitals, tmp_path: Path, sync
+):
+    load_dataset(standin)
+    keys = standin.project().keys
+    project = {
+        "base_url": standin.url,
+        "public_key": keys.public_key,
+        "secret_key": keys.secret_key,
+        "verify": True,
+    }
+    file = tmp_path / "projects.json"
+    file.write_text(json.dumps({"projects": {"only": project}}))
+    standin.hold_records()
+    async with recording(tmp_path, None, "--langfuse-projects", str(file)) as server:
+        running = asyncio.create_task(
+            run(server.stubs, app.spec("hosted", langfuse_sync=sync, repetitions=2))
+        )
+        async with asyncio.timeout(30):
+            while standin.log.count("GET /api/public/experiment-items") == 0:  # noqa: ASYNC110  nobody tells
+                await asyncio.sleep(0.02)
+        standin.show_all()
+        events = await running
+        async with asyncio.timeout(30):
+            status = (await server.get(events[-1].experiment.id)).langfuse
+            while status.verified < status.accepted:  # only the server knows
+                await asyncio.sleep(0.1)
+                status = (await server.get(events[-1].experiment.id)).langfuse
+    assert status.verified == status.accepted == (25 if standin.settings.mode == "dual" else 19)
 
 
 async def test_a_project_that_left_the_configuration_keeps_its_records(

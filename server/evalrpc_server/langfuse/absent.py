@@ -40,6 +40,12 @@ class AbsentProject:
     async def settled(self, _experiment_id: str, _seconds: float) -> None:
         """Does not wait for what cannot happen."""
 
+    async def verified(self, _experiment: Experiment, _seconds: float) -> None:
+        """Does nothing."""
+
+    def verify_later(self, _experiment: Experiment) -> None:
+        """Does nothing."""
+
     async def status(self, experiment: Experiment, known: LangfuseStatus) -> LangfuseStatus:
         """Returns what is queued, and why."""
         counts = await self._store.outbox_counts(experiment.id)

@@ -16,6 +16,7 @@ from evalrpc_server.domain.langfuse import LangfuseStatus
 from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.langfuse import records
+from evalrpc_server.langfuse.api import ApiError
 from evalrpc_server.langfuse.backoff import Backoff
 from evalrpc_server.langfuse.connections import Connection
 from evalrpc_server.langfuse.identity import run_url
@@ -27,12 +28,16 @@ from evalrpc_server.langfuse.score_delivery import RunScoreSender, ScoreSender
 from evalrpc_server.langfuse.server import Generation
 from evalrpc_server.langfuse.stream import LINGER_SECONDS, Stream
 from evalrpc_server.langfuse.traces import TraceSender
+from evalrpc_server.langfuse.verification import Verification
 from evalrpc_server.store.port import ExperimentStore, OutboxCounts, OutboxRecord, OutboxStore
 
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.5
 _RESTART_SECONDS = 1.0
+_VERIFY_SECONDS = 120.0
+_VERIFY_PAUSE = 2.0
+_MAX_VERIFIED = 10_000
 
 
 class DeliveryStore(ExperimentStore, OutboxStore, Protocol):
@@ -85,6 +90,9 @@ class Delivery:
             for sender in senders
         }
         self._tasks: list[asyncio.Task[None]] = []
+        self._verification = Verification(api, server, self._runs)
+        self._verifying: set[asyncio.Task[None]] = set()
+        self._found: dict[str, int] = {}
 
     @property
     def base_url(self) -> str:
@@ -125,14 +133,15 @@ class Delivery:
         try:
             async with asyncio.timeout(seconds):
                 while not self._backoff.failing and not self._idle:
-                    await self._settled_once(_POLL_SECONDS)
+                    await _set_within(self._changed, _POLL_SECONDS)
         except TimeoutError:
             pass
         if not self._idle:
             logger.info("records for Langfuse stay queued", extra={"project": self._project.name})
-        for task in self._tasks:
+        tasks = [*self._tasks, *self._verifying]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def keep(self, experiment_id: str, sequence: int, result: ItemResult) -> None:
         """Keeps a result at hand for its trace."""
@@ -154,13 +163,47 @@ class Delivery:
             stream.hold(1)
         try:
             async with asyncio.timeout(seconds):
+                changed = self._changed
                 while (await self._store.outbox_counts(experiment_id)).queued:
-                    await self._settled_once(_POLL_SECONDS)
+                    await _set_within(changed, _POLL_SECONDS)
+                    changed = self._changed
         except TimeoutError:
             pass
         finally:
             for stream in self._streams.values():
                 stream.hold(-1)
+
+    async def verified(self, experiment: Experiment, seconds: float) -> None:
+        """Reads an experiment back until all that was accepted is shown, at most so many seconds; where that is wanted."""
+        if not self._project.verify:
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._verify(experiment)
+        except (TimeoutError, ApiError) as error:
+            logger.info("not all was read back", extra={"experiment_id": experiment.id, "cause": str(error)})
+
+    def verify_later(self, experiment: Experiment) -> None:
+        """Does the same in the background, once everything is answered for."""
+        if self._project.verify:
+            task = asyncio.create_task(self._verify_later(experiment))
+            self._verifying.add(task)
+            task.add_done_callback(self._verifying.discard)
+
+    async def _verify_later(self, experiment: Experiment) -> None:
+        while (await self._store.outbox_counts(experiment.id)).queued:
+            await _set_within(self._changed, _POLL_SECONDS)
+        await self.verified(experiment, _VERIFY_SECONDS)
+
+    async def _verify(self, experiment: Experiment) -> None:
+        accepted = (await self._store.outbox_counts(experiment.id)).accepted
+        while (found := await self._verification.count(experiment)) is not None:
+            while len(self._found) >= _MAX_VERIFIED:
+                self._found.pop(next(iter(self._found)))
+            self._found[experiment.id] = found
+            if found >= accepted:
+                return
+            await self._clock.sleep(_VERIFY_PAUSE)
 
     async def status(self, experiment: Experiment, known: LangfuseStatus) -> LangfuseStatus:
         """Returns what became of an experiment's records by now."""
@@ -177,6 +220,7 @@ class Delivery:
             rejected=counts.rejected,
             last_error=error,
             last_error_time=time,
+            verified=self._found.get(experiment.id, known.verified),
         )
 
     def _url(self, known: LangfuseStatus, identity: str) -> str:
@@ -213,13 +257,6 @@ class Delivery:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
-    async def _settled_once(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._changed.wait()
-        except TimeoutError:
-            return
-
     async def _keep_running(self, stream: Stream[Any]) -> None:
         """Runs a stream whatever happens in it; a bug is logged, and tried again."""
         while True:
@@ -228,3 +265,12 @@ class Delivery:
             except Exception:  # delivery must go on
                 logger.exception("delivery to Langfuse failed", extra={"project": self._project.name})
                 await self._clock.sleep(_RESTART_SECONDS)
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> None:
+    """Waits for an event, at most so many seconds."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return

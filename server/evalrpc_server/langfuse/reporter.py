@@ -49,6 +49,12 @@ class Outlet(Protocol):
     async def settled(self, experiment_id: str, seconds: float) -> None:
         """Waits until all of an experiment's records are answered for, at most so many seconds."""
 
+    async def verified(self, experiment: Experiment, seconds: float) -> None:
+        """Reads an experiment back until all that was accepted is shown, at most so many seconds; where that is wanted."""
+
+    def verify_later(self, experiment: Experiment) -> None:
+        """Does the same in the background, once everything is answered for."""
+
     async def status(self, experiment: Experiment, known: LangfuseStatus) -> LangfuseStatus:
         """Returns what became of an experiment's records by now."""
 
@@ -134,9 +140,12 @@ class LangfuseReporter:
         """Waits until Langfuse has answered for every record, where the experiment asks for that, up to its time limit."""
         spec = experiment.spec
         if spec.langfuse_sync is LangfuseSync.WAIT:
+            until = self._clock.monotonic() + spec.langfuse_sync_timeout
             await self._outlet.settled(experiment.id, spec.langfuse_sync_timeout)
+            await self._outlet.verified(experiment, until - self._clock.monotonic())
         else:
             self._outlet.hurry()
+            self._outlet.verify_later(experiment)
 
     async def status(self, experiment: Experiment, /) -> LangfuseStatus | None:
         """Returns what became of the experiment's records."""
