@@ -38,17 +38,17 @@ type DatasetServiceClient interface {
 	// with INVALID_ARGUMENT (INVALID_FIELD: no items, a duplicate id, an invalid document, a second header; paths such as
 	// `items.items[7].input` count from the upload's first item), RESOURCE_EXHAUSTED (STORE_FULL).
 	UploadItems(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[UploadItemsRequest, UploadItemsResponse], error)
-	// Returns a dataset of Langfuse's. Fails with NOT_FOUND (DATASET_NOT_FOUND), UNIMPLEMENTED (NOT_IMPLEMENTED).
+	// Returns a dataset of Langfuse's. Fails with NOT_FOUND (DATASET_NOT_FOUND), INVALID_ARGUMENT (INVALID_FIELD).
 	GetDataset(ctx context.Context, in *GetDatasetRequest, opts ...grpc.CallOption) (*GetDatasetResponse, error)
 	// Streams a dataset's items, as an experiment would read them. Fails with NOT_FOUND (DATASET_NOT_FOUND),
-	// INVALID_ARGUMENT (INVALID_FIELD), UNIMPLEMENTED (NOT_IMPLEMENTED).
+	// INVALID_ARGUMENT (INVALID_FIELD), FAILED_PRECONDITION (PAYLOAD_TOO_LARGE: an item is larger than a message).
 	ListDatasetItems(ctx context.Context, in *ListDatasetItemsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListDatasetItemsResponse], error)
 	// Ties a trace of the caller's own to a dataset item, as part of a run. Fails with NOT_FOUND (DATASET_NOT_FOUND,
-	// DATASET_ITEM_NOT_FOUND), FAILED_PRECONDITION (LANGFUSE_REJECTED), INVALID_ARGUMENT (INVALID_FIELD), UNIMPLEMENTED
-	// (NOT_IMPLEMENTED).
+	// DATASET_ITEM_NOT_FOUND), FAILED_PRECONDITION (LANGFUSE_REJECTED), INVALID_ARGUMENT (INVALID_FIELD). Not to be repeated
+	// after UNAVAILABLE without care: Langfuse before version 4, and in its dual mode, makes a run item for every call.
 	LinkDatasetItem(ctx context.Context, in *LinkDatasetItemRequest, opts ...grpc.CallOption) (*LinkDatasetItemResponse, error)
 	// Writes scores to traces, observations or runs. Returns once they are stored; they are delivered for as long as it
-	// takes. Fails with INVALID_ARGUMENT (INVALID_FIELD), RESOURCE_EXHAUSTED (STORE_FULL), UNIMPLEMENTED (NOT_IMPLEMENTED).
+	// takes. Fails with INVALID_ARGUMENT (INVALID_FIELD), RESOURCE_EXHAUSTED (STORE_FULL).
 	CreateScores(ctx context.Context, in *CreateScoresRequest, opts ...grpc.CallOption) (*CreateScoresResponse, error)
 }
 
@@ -134,17 +134,17 @@ type DatasetServiceServer interface {
 	// with INVALID_ARGUMENT (INVALID_FIELD: no items, a duplicate id, an invalid document, a second header; paths such as
 	// `items.items[7].input` count from the upload's first item), RESOURCE_EXHAUSTED (STORE_FULL).
 	UploadItems(grpc.ClientStreamingServer[UploadItemsRequest, UploadItemsResponse]) error
-	// Returns a dataset of Langfuse's. Fails with NOT_FOUND (DATASET_NOT_FOUND), UNIMPLEMENTED (NOT_IMPLEMENTED).
+	// Returns a dataset of Langfuse's. Fails with NOT_FOUND (DATASET_NOT_FOUND), INVALID_ARGUMENT (INVALID_FIELD).
 	GetDataset(context.Context, *GetDatasetRequest) (*GetDatasetResponse, error)
 	// Streams a dataset's items, as an experiment would read them. Fails with NOT_FOUND (DATASET_NOT_FOUND),
-	// INVALID_ARGUMENT (INVALID_FIELD), UNIMPLEMENTED (NOT_IMPLEMENTED).
+	// INVALID_ARGUMENT (INVALID_FIELD), FAILED_PRECONDITION (PAYLOAD_TOO_LARGE: an item is larger than a message).
 	ListDatasetItems(*ListDatasetItemsRequest, grpc.ServerStreamingServer[ListDatasetItemsResponse]) error
 	// Ties a trace of the caller's own to a dataset item, as part of a run. Fails with NOT_FOUND (DATASET_NOT_FOUND,
-	// DATASET_ITEM_NOT_FOUND), FAILED_PRECONDITION (LANGFUSE_REJECTED), INVALID_ARGUMENT (INVALID_FIELD), UNIMPLEMENTED
-	// (NOT_IMPLEMENTED).
+	// DATASET_ITEM_NOT_FOUND), FAILED_PRECONDITION (LANGFUSE_REJECTED), INVALID_ARGUMENT (INVALID_FIELD). Not to be repeated
+	// after UNAVAILABLE without care: Langfuse before version 4, and in its dual mode, makes a run item for every call.
 	LinkDatasetItem(context.Context, *LinkDatasetItemRequest) (*LinkDatasetItemResponse, error)
 	// Writes scores to traces, observations or runs. Returns once they are stored; they are delivered for as long as it
-	// takes. Fails with INVALID_ARGUMENT (INVALID_FIELD), RESOURCE_EXHAUSTED (STORE_FULL), UNIMPLEMENTED (NOT_IMPLEMENTED).
+	// takes. Fails with INVALID_ARGUMENT (INVALID_FIELD), RESOURCE_EXHAUSTED (STORE_FULL).
 	CreateScores(context.Context, *CreateScoresRequest) (*CreateScoresResponse, error)
 	mustEmbedUnimplementedDatasetServiceServer()
 }

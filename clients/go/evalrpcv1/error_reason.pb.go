@@ -57,13 +57,14 @@ const (
 	// NOT_FOUND, or the error of a FAILED experiment. Langfuse has no dataset of this name in this project.
 	// {"reason": "DATASET_NOT_FOUND", "domain": "evalrpc.dev", "metadata": {"dataset": "geography/capitals", "project": "default"}}
 	ErrorReason_ERROR_REASON_DATASET_NOT_FOUND ErrorReason = 8
-	// NOT_FOUND. Langfuse has no dataset item of this id in this project.
+	// NOT_FOUND, or the error of a FAILED experiment. Langfuse has no active dataset item of this id in this dataset, or the
+	// dataset has none that is selected.
 	// {"reason": "DATASET_ITEM_NOT_FOUND", "domain": "evalrpc.dev", "metadata": {"dataset_item_id": "item-1", "project": "default"}}
 	ErrorReason_ERROR_REASON_DATASET_ITEM_NOT_FOUND ErrorReason = 9
 	// NOT_FOUND. No experiment definition of this name is kept on the server.
 	// {"reason": "DEFINITION_NOT_FOUND", "domain": "evalrpc.dev", "metadata": {"definition": "nightly"}}
 	ErrorReason_ERROR_REASON_DEFINITION_NOT_FOUND ErrorReason = 10
-	// NOT_FOUND. The server's configuration has no Langfuse project of this name.
+	// NOT_FOUND, or the error of a FAILED experiment. The server's configuration has no Langfuse project of this name.
 	// {"reason": "LANGFUSE_PROJECT_NOT_FOUND", "domain": "evalrpc.dev", "metadata": {"project": "staging"}}
 	ErrorReason_ERROR_REASON_LANGFUSE_PROJECT_NOT_FOUND ErrorReason = 11
 	// FAILED_PRECONDITION. The request needs Langfuse, and the server has no Langfuse project configured.
@@ -73,7 +74,8 @@ const (
 	// passing error.
 	// {"reason": "LANGFUSE_UNAVAILABLE", "domain": "evalrpc.dev", "metadata": {"project": "default", "status": "503"}}
 	ErrorReason_ERROR_REASON_LANGFUSE_UNAVAILABLE ErrorReason = 13
-	// FAILED_PRECONDITION, or the last error of a delivery. Langfuse refused a request or a record for good.
+	// FAILED_PRECONDITION, the error of a FAILED experiment, or the last error of a delivery. Langfuse refused a request or a
+	// record for good.
 	// {"reason": "LANGFUSE_REJECTED", "domain": "evalrpc.dev", "metadata": {"project": "default", "status": "400", "path": "/api/public/scores"}}
 	ErrorReason_ERROR_REASON_LANGFUSE_REJECTED ErrorReason = 14
 	// FAILED_PRECONDITION. The call needs an experiment that has ended, and this one has not.
@@ -101,7 +103,8 @@ const (
 	// RESOURCE_EXHAUSTED with RetryInfo. This token started more RPCs per second than it may.
 	// {"reason": "RATE_LIMITED", "domain": "evalrpc.dev", "metadata": {"limit_per_second": "50"}}
 	ErrorReason_ERROR_REASON_RATE_LIMITED ErrorReason = 22
-	// RESOURCE_EXHAUSTED with RetryInfo. The store has no room left, so nothing new is accepted.
+	// RESOURCE_EXHAUSTED with RetryInfo, or the error of a FAILED experiment whose dataset cannot be spooled to disk. The store
+	// has no room left, so nothing new is accepted.
 	// {"reason": "STORE_FULL", "domain": "evalrpc.dev", "metadata": {"store": "sqlite"}}
 	ErrorReason_ERROR_REASON_STORE_FULL ErrorReason = 23
 	// UNAVAILABLE with RetryInfo. The store cannot be reached.
@@ -178,8 +181,8 @@ const (
 	// The provider's account has no quota left; repeating does not help.
 	// {"reason": "TASK_QUOTA_EXHAUSTED", "domain": "evalrpc.dev", "metadata": {"status": "429"}}
 	ErrorReason_ERROR_REASON_TASK_QUOTA_EXHAUSTED ErrorReason = 211
-	// INVALID_ARGUMENT on the way in, or an item error for an output above the limit. The limit is 1 MiB for each
-	// document.
+	// INVALID_ARGUMENT on the way in, or an item error for an output, or a document of a dataset item, above the limit. The
+	// limit is 1 MiB for each document. FAILED_PRECONDITION where an item does not fit into a message.
 	// {"reason": "PAYLOAD_TOO_LARGE", "domain": "evalrpc.dev", "metadata": {"limit_bytes": "1048576", "size_bytes": "1048580"}}
 	ErrorReason_ERROR_REASON_PAYLOAD_TOO_LARGE ErrorReason = 212
 	// The request could not be built from the item: a placeholder names a value that the item lacks, or of another type.

@@ -48,8 +48,9 @@ type ExperimentServiceClient interface {
 	// Starts an experiment and returns once it is stored. A repeat with the same `request_id` and content returns the same
 	// experiment.
 	// Fails with INVALID_ARGUMENT (INVALID_FIELD: `BadRequest` names each field), ALREADY_EXISTS (REQUEST_ID_REUSED: other
-	// content under the same id), NOT_FOUND (UPLOAD_NOT_FOUND, LANGFUSE_PROJECT_NOT_FOUND), FAILED_PRECONDITION
-	// (LANGFUSE_NOT_CONFIGURED), RESOURCE_EXHAUSTED (STORE_FULL).
+	// content under the same id), NOT_FOUND (UPLOAD_NOT_FOUND, LANGFUSE_PROJECT_NOT_FOUND, DATASET_NOT_FOUND,
+	// DATASET_ITEM_NOT_FOUND: nothing in the dataset), FAILED_PRECONDITION (LANGFUSE_NOT_CONFIGURED, LANGFUSE_REJECTED),
+	// UNAVAILABLE (LANGFUSE_UNAVAILABLE: it did not tell of the dataset in time), RESOURCE_EXHAUSTED (STORE_FULL).
 	StartExperiment(ctx context.Context, in *StartExperimentRequest, opts ...grpc.CallOption) (*StartExperimentResponse, error)
 	// Streams an experiment's events from the one behind `after_sequence` to the last, in order, each once, live where they
 	// have not happened yet. Ends with OK behind the last event. Losing the stream has no effect on the experiment.
@@ -248,8 +249,9 @@ type ExperimentServiceServer interface {
 	// Starts an experiment and returns once it is stored. A repeat with the same `request_id` and content returns the same
 	// experiment.
 	// Fails with INVALID_ARGUMENT (INVALID_FIELD: `BadRequest` names each field), ALREADY_EXISTS (REQUEST_ID_REUSED: other
-	// content under the same id), NOT_FOUND (UPLOAD_NOT_FOUND, LANGFUSE_PROJECT_NOT_FOUND), FAILED_PRECONDITION
-	// (LANGFUSE_NOT_CONFIGURED), RESOURCE_EXHAUSTED (STORE_FULL).
+	// content under the same id), NOT_FOUND (UPLOAD_NOT_FOUND, LANGFUSE_PROJECT_NOT_FOUND, DATASET_NOT_FOUND,
+	// DATASET_ITEM_NOT_FOUND: nothing in the dataset), FAILED_PRECONDITION (LANGFUSE_NOT_CONFIGURED, LANGFUSE_REJECTED),
+	// UNAVAILABLE (LANGFUSE_UNAVAILABLE: it did not tell of the dataset in time), RESOURCE_EXHAUSTED (STORE_FULL).
 	StartExperiment(context.Context, *StartExperimentRequest) (*StartExperimentResponse, error)
 	// Streams an experiment's events from the one behind `after_sequence` to the last, in order, each once, live where they
 	// have not happened yet. Ends with OK behind the last event. Losing the stream has no effect on the experiment.

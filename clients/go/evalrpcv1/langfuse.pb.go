@@ -139,14 +139,14 @@ type LangfuseDataset struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The dataset's name; slashes, spaces and any script are fine. Required.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// The dataset as it was at this time. Default: as it is when the experiment is accepted; the echo of the spec says when
-	// that was.
+	// The dataset as it was at this time, to the millisecond. Default: as it is when the experiment is accepted; the echo of
+	// the spec says when that was.
 	Version *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
-	// Only the items of these ids. Empty: of any id.
+	// Only the items of these ids, at most 5,000; an id without an active item fails the experiment. Empty: of any id.
 	ItemIds []string `protobuf:"bytes,3,rep,name=item_ids,json=itemIds,proto3" json:"item_ids,omitempty"`
 	// Only items whose metadata has these members with these values. Absent: with any.
 	MetadataEquals *structpb.Struct `protobuf:"bytes,4,opt,name=metadata_equals,json=metadataEquals,proto3" json:"metadata_equals,omitempty"`
-	// Put the items into a random order. Absent: Langfuse's own order.
+	// Put the items into a random order. Absent: oldest first, counted from each item's last change.
 	Shuffle *DatasetShuffle `protobuf:"bytes,5,opt,name=shuffle,proto3" json:"shuffle,omitempty"`
 	// Take a random sample, in the order found. Absent: all.
 	Sample *DatasetSample `protobuf:"bytes,6,opt,name=sample,proto3" json:"sample,omitempty"`
@@ -235,7 +235,7 @@ func (x *LangfuseDataset) GetLimit() int32 {
 	return 0
 }
 
-// Puts items into a random order.
+// Puts items into a random order: that of the first 8 bytes of the SHA-256 of "shuffle:<seed>:<item id>".
 type DatasetShuffle struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The seed; the same one gives the same order. Default: 0.
@@ -281,7 +281,8 @@ func (x *DatasetShuffle) GetSeed() int32 {
 	return 0
 }
 
-// Takes a random sample of items.
+// Takes a random sample of items: those with the least first 8 bytes of the SHA-256 of "sample:<seed>:<item id>". So a
+// dataset that grows by a few items keeps most of its sample.
 type DatasetSample struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// How many to take, at least 1. Required.

@@ -25,7 +25,8 @@ const (
 // Holds one score to write to Langfuse.
 type Score struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The score's id; one written twice under the same id exists once. Default: derived from the content.
+	// The score's id; one written twice under the same id exists once. At most 255 visible ASCII characters, without quotes
+	// and backslashes. Default: derived from the content.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// The score's name. Required.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
@@ -52,7 +53,8 @@ type Score struct {
 	ConfigId string `protobuf:"bytes,10,opt,name=config_id,json=configId,proto3" json:"config_id,omitempty"`
 	// When the verdict was reached. Default: when the call arrived.
 	Time *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=time,proto3" json:"time,omitempty"`
-	// The score's environment, which should be that of the trace. Default: "sdk-experiment".
+	// The score's environment, which should be that of the trace. Default: the project's, which is "sdk-experiment" unless the
+	// server's configuration says otherwise.
 	Environment   string `protobuf:"bytes,12,opt,name=environment,proto3" json:"environment,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -80,7 +80,7 @@ class DatasetServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetDataset(self, request, context):
-        """Returns a dataset of Langfuse's. Fails with NOT_FOUND (DATASET_NOT_FOUND), UNIMPLEMENTED (NOT_IMPLEMENTED).
+        """Returns a dataset of Langfuse's. Fails with NOT_FOUND (DATASET_NOT_FOUND), INVALID_ARGUMENT (INVALID_FIELD).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -88,7 +88,7 @@ class DatasetServiceServicer(object):
 
     def ListDatasetItems(self, request, context):
         """Streams a dataset's items, as an experiment would read them. Fails with NOT_FOUND (DATASET_NOT_FOUND),
-        INVALID_ARGUMENT (INVALID_FIELD), UNIMPLEMENTED (NOT_IMPLEMENTED).
+        INVALID_ARGUMENT (INVALID_FIELD), FAILED_PRECONDITION (PAYLOAD_TOO_LARGE: an item is larger than a message).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,8 +96,8 @@ class DatasetServiceServicer(object):
 
     def LinkDatasetItem(self, request, context):
         """Ties a trace of the caller's own to a dataset item, as part of a run. Fails with NOT_FOUND (DATASET_NOT_FOUND,
-        DATASET_ITEM_NOT_FOUND), FAILED_PRECONDITION (LANGFUSE_REJECTED), INVALID_ARGUMENT (INVALID_FIELD), UNIMPLEMENTED
-        (NOT_IMPLEMENTED).
+        DATASET_ITEM_NOT_FOUND), FAILED_PRECONDITION (LANGFUSE_REJECTED), INVALID_ARGUMENT (INVALID_FIELD). Not to be repeated
+        after UNAVAILABLE without care: Langfuse before version 4, and in its dual mode, makes a run item for every call.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -105,7 +105,7 @@ class DatasetServiceServicer(object):
 
     def CreateScores(self, request, context):
         """Writes scores to traces, observations or runs. Returns once they are stored; they are delivered for as long as it
-        takes. Fails with INVALID_ARGUMENT (INVALID_FIELD), RESOURCE_EXHAUSTED (STORE_FULL), UNIMPLEMENTED (NOT_IMPLEMENTED).
+        takes. Fails with INVALID_ARGUMENT (INVALID_FIELD), RESOURCE_EXHAUSTED (STORE_FULL).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,19 +42,19 @@ class DatasetServiceStub:
     `items.items[7].input` count from the upload's first item), RESOURCE_EXHAUSTED (STORE_FULL).
     """
     GetDataset: _grpc.UnaryUnaryMultiCallable[_dataset_service_pb2.GetDatasetRequest, _dataset_service_pb2.GetDatasetResponse]
-    """Returns a dataset of Langfuse's. Fails with NOT_FOUND (DATASET_NOT_FOUND), UNIMPLEMENTED (NOT_IMPLEMENTED)."""
+    """Returns a dataset of Langfuse's. Fails with NOT_FOUND (DATASET_NOT_FOUND), INVALID_ARGUMENT (INVALID_FIELD)."""
     ListDatasetItems: _grpc.UnaryStreamMultiCallable[_dataset_service_pb2.ListDatasetItemsRequest, _dataset_service_pb2.ListDatasetItemsResponse]
     """Streams a dataset's items, as an experiment would read them. Fails with NOT_FOUND (DATASET_NOT_FOUND),
-    INVALID_ARGUMENT (INVALID_FIELD), UNIMPLEMENTED (NOT_IMPLEMENTED).
+    INVALID_ARGUMENT (INVALID_FIELD), FAILED_PRECONDITION (PAYLOAD_TOO_LARGE: an item is larger than a message).
     """
     LinkDatasetItem: _grpc.UnaryUnaryMultiCallable[_dataset_service_pb2.LinkDatasetItemRequest, _dataset_service_pb2.LinkDatasetItemResponse]
     """Ties a trace of the caller's own to a dataset item, as part of a run. Fails with NOT_FOUND (DATASET_NOT_FOUND,
-    DATASET_ITEM_NOT_FOUND), FAILED_PRECONDITION (LANGFUSE_REJECTED), INVALID_ARGUMENT (INVALID_FIELD), UNIMPLEMENTED
-    (NOT_IMPLEMENTED).
+    DATASET_ITEM_NOT_FOUND), FAILED_PRECONDITION (LANGFUSE_REJECTED), INVALID_ARGUMENT (INVALID_FIELD). Not to be repeated
+    after UNAVAILABLE without care: Langfuse before version 4, and in its dual mode, makes a run item for every call.
     """
     CreateScores: _grpc.UnaryUnaryMultiCallable[_dataset_service_pb2.CreateScoresRequest, _dataset_service_pb2.CreateScoresResponse]
     """Writes scores to traces, observations or runs. Returns once they are stored; they are delivered for as long as it
-    takes. Fails with INVALID_ARGUMENT (INVALID_FIELD), RESOURCE_EXHAUSTED (STORE_FULL), UNIMPLEMENTED (NOT_IMPLEMENTED).
+    takes. Fails with INVALID_ARGUMENT (INVALID_FIELD), RESOURCE_EXHAUSTED (STORE_FULL).
     """
 
 @_typing.type_check_only
@@ -71,19 +71,19 @@ class DatasetServiceAsyncStub(DatasetServiceStub):
     `items.items[7].input` count from the upload's first item), RESOURCE_EXHAUSTED (STORE_FULL).
     """
     GetDataset: _aio.UnaryUnaryMultiCallable[_dataset_service_pb2.GetDatasetRequest, _dataset_service_pb2.GetDatasetResponse]  # type: ignore[assignment]
-    """Returns a dataset of Langfuse's. Fails with NOT_FOUND (DATASET_NOT_FOUND), UNIMPLEMENTED (NOT_IMPLEMENTED)."""
+    """Returns a dataset of Langfuse's. Fails with NOT_FOUND (DATASET_NOT_FOUND), INVALID_ARGUMENT (INVALID_FIELD)."""
     ListDatasetItems: _aio.UnaryStreamMultiCallable[_dataset_service_pb2.ListDatasetItemsRequest, _dataset_service_pb2.ListDatasetItemsResponse]  # type: ignore[assignment]
     """Streams a dataset's items, as an experiment would read them. Fails with NOT_FOUND (DATASET_NOT_FOUND),
-    INVALID_ARGUMENT (INVALID_FIELD), UNIMPLEMENTED (NOT_IMPLEMENTED).
+    INVALID_ARGUMENT (INVALID_FIELD), FAILED_PRECONDITION (PAYLOAD_TOO_LARGE: an item is larger than a message).
     """
     LinkDatasetItem: _aio.UnaryUnaryMultiCallable[_dataset_service_pb2.LinkDatasetItemRequest, _dataset_service_pb2.LinkDatasetItemResponse]  # type: ignore[assignment]
     """Ties a trace of the caller's own to a dataset item, as part of a run. Fails with NOT_FOUND (DATASET_NOT_FOUND,
-    DATASET_ITEM_NOT_FOUND), FAILED_PRECONDITION (LANGFUSE_REJECTED), INVALID_ARGUMENT (INVALID_FIELD), UNIMPLEMENTED
-    (NOT_IMPLEMENTED).
+    DATASET_ITEM_NOT_FOUND), FAILED_PRECONDITION (LANGFUSE_REJECTED), INVALID_ARGUMENT (INVALID_FIELD). Not to be repeated
+    after UNAVAILABLE without care: Langfuse before version 4, and in its dual mode, makes a run item for every call.
     """
     CreateScores: _aio.UnaryUnaryMultiCallable[_dataset_service_pb2.CreateScoresRequest, _dataset_service_pb2.CreateScoresResponse]  # type: ignore[assignment]
     """Writes scores to traces, observations or runs. Returns once they are stored; they are delivered for as long as it
-    takes. Fails with INVALID_ARGUMENT (INVALID_FIELD), RESOURCE_EXHAUSTED (STORE_FULL), UNIMPLEMENTED (NOT_IMPLEMENTED).
+    takes. Fails with INVALID_ARGUMENT (INVALID_FIELD), RESOURCE_EXHAUSTED (STORE_FULL).
     """
 
 class DatasetServiceServicer:
@@ -107,7 +107,7 @@ class DatasetServiceServicer:
         request: _dataset_service_pb2.GetDatasetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_dataset_service_pb2.GetDatasetResponse, _abc.Awaitable[_dataset_service_pb2.GetDatasetResponse]]:
-        """Returns a dataset of Langfuse's. Fails with NOT_FOUND (DATASET_NOT_FOUND), UNIMPLEMENTED (NOT_IMPLEMENTED)."""
+        """Returns a dataset of Langfuse's. Fails with NOT_FOUND (DATASET_NOT_FOUND), INVALID_ARGUMENT (INVALID_FIELD)."""
 
     def ListDatasetItems(
         self,
@@ -115,7 +115,7 @@ class DatasetServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_dataset_service_pb2.ListDatasetItemsResponse], _abc.AsyncIterator[_dataset_service_pb2.ListDatasetItemsResponse]]:
         """Streams a dataset's items, as an experiment would read them. Fails with NOT_FOUND (DATASET_NOT_FOUND),
-        INVALID_ARGUMENT (INVALID_FIELD), UNIMPLEMENTED (NOT_IMPLEMENTED).
+        INVALID_ARGUMENT (INVALID_FIELD), FAILED_PRECONDITION (PAYLOAD_TOO_LARGE: an item is larger than a message).
         """
 
     def LinkDatasetItem(
@@ -124,8 +124,8 @@ class DatasetServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_dataset_service_pb2.LinkDatasetItemResponse, _abc.Awaitable[_dataset_service_pb2.LinkDatasetItemResponse]]:
         """Ties a trace of the caller's own to a dataset item, as part of a run. Fails with NOT_FOUND (DATASET_NOT_FOUND,
-        DATASET_ITEM_NOT_FOUND), FAILED_PRECONDITION (LANGFUSE_REJECTED), INVALID_ARGUMENT (INVALID_FIELD), UNIMPLEMENTED
-        (NOT_IMPLEMENTED).
+        DATASET_ITEM_NOT_FOUND), FAILED_PRECONDITION (LANGFUSE_REJECTED), INVALID_ARGUMENT (INVALID_FIELD). Not to be repeated
+        after UNAVAILABLE without care: Langfuse before version 4, and in its dual mode, makes a run item for every call.
         """
 
     def CreateScores(
@@ -134,7 +134,7 @@ class DatasetServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_dataset_service_pb2.CreateScoresResponse, _abc.Awaitable[_dataset_service_pb2.CreateScoresResponse]]:
         """Writes scores to traces, observations or runs. Returns once they are stored; they are delivered for as long as it
-        takes. Fails with INVALID_ARGUMENT (INVALID_FIELD), RESOURCE_EXHAUSTED (STORE_FULL), UNIMPLEMENTED (NOT_IMPLEMENTED).
+        takes. Fails with INVALID_ARGUMENT (INVALID_FIELD), RESOURCE_EXHAUSTED (STORE_FULL).
         """
 
 def add_DatasetServiceServicer_to_server(servicer: DatasetServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -60,7 +60,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     {"reason": "DATASET_NOT_FOUND", "domain": "evalrpc.dev", "metadata": {"dataset": "geography/capitals", "project": "default"}}
     """
     ERROR_REASON_DATASET_ITEM_NOT_FOUND: _ErrorReason.ValueType  # 9
-    """NOT_FOUND. Langfuse has no dataset item of this id in this project.
+    """NOT_FOUND, or the error of a FAILED experiment. Langfuse has no active dataset item of this id in this dataset, or the
+    dataset has none that is selected.
     {"reason": "DATASET_ITEM_NOT_FOUND", "domain": "evalrpc.dev", "metadata": {"dataset_item_id": "item-1", "project": "default"}}
     """
     ERROR_REASON_DEFINITION_NOT_FOUND: _ErrorReason.ValueType  # 10
@@ -68,7 +69,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     {"reason": "DEFINITION_NOT_FOUND", "domain": "evalrpc.dev", "metadata": {"definition": "nightly"}}
     """
     ERROR_REASON_LANGFUSE_PROJECT_NOT_FOUND: _ErrorReason.ValueType  # 11
-    """NOT_FOUND. The server's configuration has no Langfuse project of this name.
+    """NOT_FOUND, or the error of a FAILED experiment. The server's configuration has no Langfuse project of this name.
     {"reason": "LANGFUSE_PROJECT_NOT_FOUND", "domain": "evalrpc.dev", "metadata": {"project": "staging"}}
     """
     ERROR_REASON_LANGFUSE_NOT_CONFIGURED: _ErrorReason.ValueType  # 12
@@ -81,7 +82,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     {"reason": "LANGFUSE_UNAVAILABLE", "domain": "evalrpc.dev", "metadata": {"project": "default", "status": "503"}}
     """
     ERROR_REASON_LANGFUSE_REJECTED: _ErrorReason.ValueType  # 14
-    """FAILED_PRECONDITION, or the last error of a delivery. Langfuse refused a request or a record for good.
+    """FAILED_PRECONDITION, the error of a FAILED experiment, or the last error of a delivery. Langfuse refused a request or a
+    record for good.
     {"reason": "LANGFUSE_REJECTED", "domain": "evalrpc.dev", "metadata": {"project": "default", "status": "400", "path": "/api/public/scores"}}
     """
     ERROR_REASON_EXPERIMENT_NOT_ENDED: _ErrorReason.ValueType  # 15
@@ -118,7 +120,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     {"reason": "RATE_LIMITED", "domain": "evalrpc.dev", "metadata": {"limit_per_second": "50"}}
     """
     ERROR_REASON_STORE_FULL: _ErrorReason.ValueType  # 23
-    """RESOURCE_EXHAUSTED with RetryInfo. The store has no room left, so nothing new is accepted.
+    """RESOURCE_EXHAUSTED with RetryInfo, or the error of a FAILED experiment whose dataset cannot be spooled to disk. The store
+    has no room left, so nothing new is accepted.
     {"reason": "STORE_FULL", "domain": "evalrpc.dev", "metadata": {"store": "sqlite"}}
     """
     ERROR_REASON_STORE_UNAVAILABLE: _ErrorReason.ValueType  # 24
@@ -224,8 +227,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     {"reason": "TASK_QUOTA_EXHAUSTED", "domain": "evalrpc.dev", "metadata": {"status": "429"}}
     """
     ERROR_REASON_PAYLOAD_TOO_LARGE: _ErrorReason.ValueType  # 212
-    """INVALID_ARGUMENT on the way in, or an item error for an output above the limit. The limit is 1 MiB for each
-    document.
+    """INVALID_ARGUMENT on the way in, or an item error for an output, or a document of a dataset item, above the limit. The
+    limit is 1 MiB for each document. FAILED_PRECONDITION where an item does not fit into a message.
     {"reason": "PAYLOAD_TOO_LARGE", "domain": "evalrpc.dev", "metadata": {"limit_bytes": "1048576", "size_bytes": "1048580"}}
     """
     ERROR_REASON_TEMPLATE_FAILED: _ErrorReason.ValueType  # 213
@@ -330,7 +333,8 @@ ERROR_REASON_DATASET_NOT_FOUND: ErrorReason.ValueType  # 8
 {"reason": "DATASET_NOT_FOUND", "domain": "evalrpc.dev", "metadata": {"dataset": "geography/capitals", "project": "default"}}
 """
 ERROR_REASON_DATASET_ITEM_NOT_FOUND: ErrorReason.ValueType  # 9
-"""NOT_FOUND. Langfuse has no dataset item of this id in this project.
+"""NOT_FOUND, or the error of a FAILED experiment. Langfuse has no active dataset item of this id in this dataset, or the
+dataset has none that is selected.
 {"reason": "DATASET_ITEM_NOT_FOUND", "domain": "evalrpc.dev", "metadata": {"dataset_item_id": "item-1", "project": "default"}}
 """
 ERROR_REASON_DEFINITION_NOT_FOUND: ErrorReason.ValueType  # 10
@@ -338,7 +342,7 @@ ERROR_REASON_DEFINITION_NOT_FOUND: ErrorReason.ValueType  # 10
 {"reason": "DEFINITION_NOT_FOUND", "domain": "evalrpc.dev", "metadata": {"definition": "nightly"}}
 """
 ERROR_REASON_LANGFUSE_PROJECT_NOT_FOUND: ErrorReason.ValueType  # 11
-"""NOT_FOUND. The server's configuration has no Langfuse project of this name.
+"""NOT_FOUND, or the error of a FAILED experiment. The server's configuration has no Langfuse project of this name.
 {"reason": "LANGFUSE_PROJECT_NOT_FOUND", "domain": "evalrpc.dev", "metadata": {"project": "staging"}}
 """
 ERROR_REASON_LANGFUSE_NOT_CONFIGURED: ErrorReason.ValueType  # 12
@@ -351,7 +355,8 @@ passing error.
 {"reason": "LANGFUSE_UNAVAILABLE", "domain": "evalrpc.dev", "metadata": {"project": "default", "status": "503"}}
 """
 ERROR_REASON_LANGFUSE_REJECTED: ErrorReason.ValueType  # 14
-"""FAILED_PRECONDITION, or the last error of a delivery. Langfuse refused a request or a record for good.
+"""FAILED_PRECONDITION, the error of a FAILED experiment, or the last error of a delivery. Langfuse refused a request or a
+record for good.
 {"reason": "LANGFUSE_REJECTED", "domain": "evalrpc.dev", "metadata": {"project": "default", "status": "400", "path": "/api/public/scores"}}
 """
 ERROR_REASON_EXPERIMENT_NOT_ENDED: ErrorReason.ValueType  # 15
@@ -388,7 +393,8 @@ ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 22
 {"reason": "RATE_LIMITED", "domain": "evalrpc.dev", "metadata": {"limit_per_second": "50"}}
 """
 ERROR_REASON_STORE_FULL: ErrorReason.ValueType  # 23
-"""RESOURCE_EXHAUSTED with RetryInfo. The store has no room left, so nothing new is accepted.
+"""RESOURCE_EXHAUSTED with RetryInfo, or the error of a FAILED experiment whose dataset cannot be spooled to disk. The store
+has no room left, so nothing new is accepted.
 {"reason": "STORE_FULL", "domain": "evalrpc.dev", "metadata": {"store": "sqlite"}}
 """
 ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 24
@@ -494,8 +500,8 @@ ERROR_REASON_TASK_QUOTA_EXHAUSTED: ErrorReason.ValueType  # 211
 {"reason": "TASK_QUOTA_EXHAUSTED", "domain": "evalrpc.dev", "metadata": {"status": "429"}}
 """
 ERROR_REASON_PAYLOAD_TOO_LARGE: ErrorReason.ValueType  # 212
-"""INVALID_ARGUMENT on the way in, or an item error for an output above the limit. The limit is 1 MiB for each
-document.
+"""INVALID_ARGUMENT on the way in, or an item error for an output, or a document of a dataset item, above the limit. The
+limit is 1 MiB for each document. FAILED_PRECONDITION where an item does not fit into a message.
 {"reason": "PAYLOAD_TOO_LARGE", "domain": "evalrpc.dev", "metadata": {"limit_bytes": "1048576", "size_bytes": "1048580"}}
 """
 ERROR_REASON_TEMPLATE_FAILED: ErrorReason.ValueType  # 213

@@ -123,8 +123,9 @@ class ExperimentServiceServicer(object):
         """Starts an experiment and returns once it is stored. A repeat with the same `request_id` and content returns the same
         experiment.
         Fails with INVALID_ARGUMENT (INVALID_FIELD: `BadRequest` names each field), ALREADY_EXISTS (REQUEST_ID_REUSED: other
-        content under the same id), NOT_FOUND (UPLOAD_NOT_FOUND, LANGFUSE_PROJECT_NOT_FOUND), FAILED_PRECONDITION
-        (LANGFUSE_NOT_CONFIGURED), RESOURCE_EXHAUSTED (STORE_FULL).
+        content under the same id), NOT_FOUND (UPLOAD_NOT_FOUND, LANGFUSE_PROJECT_NOT_FOUND, DATASET_NOT_FOUND,
+        DATASET_ITEM_NOT_FOUND: nothing in the dataset), FAILED_PRECONDITION (LANGFUSE_NOT_CONFIGURED, LANGFUSE_REJECTED),
+        UNAVAILABLE (LANGFUSE_UNAVAILABLE: it did not tell of the dataset in time), RESOURCE_EXHAUSTED (STORE_FULL).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -47,8 +47,9 @@ class ExperimentServiceStub:
     """Starts an experiment and returns once it is stored. A repeat with the same `request_id` and content returns the same
     experiment.
     Fails with INVALID_ARGUMENT (INVALID_FIELD: `BadRequest` names each field), ALREADY_EXISTS (REQUEST_ID_REUSED: other
-    content under the same id), NOT_FOUND (UPLOAD_NOT_FOUND, LANGFUSE_PROJECT_NOT_FOUND), FAILED_PRECONDITION
-    (LANGFUSE_NOT_CONFIGURED), RESOURCE_EXHAUSTED (STORE_FULL).
+    content under the same id), NOT_FOUND (UPLOAD_NOT_FOUND, LANGFUSE_PROJECT_NOT_FOUND, DATASET_NOT_FOUND,
+    DATASET_ITEM_NOT_FOUND: nothing in the dataset), FAILED_PRECONDITION (LANGFUSE_NOT_CONFIGURED, LANGFUSE_REJECTED),
+    UNAVAILABLE (LANGFUSE_UNAVAILABLE: it did not tell of the dataset in time), RESOURCE_EXHAUSTED (STORE_FULL).
     """
     WatchExperiment: _grpc.UnaryStreamMultiCallable[_experiment_service_pb2.WatchExperimentRequest, _experiment_service_pb2.WatchExperimentResponse]
     """Streams an experiment's events from the one behind `after_sequence` to the last, in order, each once, live where they
@@ -109,8 +110,9 @@ class ExperimentServiceAsyncStub(ExperimentServiceStub):
     """Starts an experiment and returns once it is stored. A repeat with the same `request_id` and content returns the same
     experiment.
     Fails with INVALID_ARGUMENT (INVALID_FIELD: `BadRequest` names each field), ALREADY_EXISTS (REQUEST_ID_REUSED: other
-    content under the same id), NOT_FOUND (UPLOAD_NOT_FOUND, LANGFUSE_PROJECT_NOT_FOUND), FAILED_PRECONDITION
-    (LANGFUSE_NOT_CONFIGURED), RESOURCE_EXHAUSTED (STORE_FULL).
+    content under the same id), NOT_FOUND (UPLOAD_NOT_FOUND, LANGFUSE_PROJECT_NOT_FOUND, DATASET_NOT_FOUND,
+    DATASET_ITEM_NOT_FOUND: nothing in the dataset), FAILED_PRECONDITION (LANGFUSE_NOT_CONFIGURED, LANGFUSE_REJECTED),
+    UNAVAILABLE (LANGFUSE_UNAVAILABLE: it did not tell of the dataset in time), RESOURCE_EXHAUSTED (STORE_FULL).
     """
     WatchExperiment: _aio.UnaryStreamMultiCallable[_experiment_service_pb2.WatchExperimentRequest, _experiment_service_pb2.WatchExperimentResponse]  # type: ignore[assignment]
     """Streams an experiment's events from the one behind `after_sequence` to the last, in order, each once, live where they
@@ -178,8 +180,9 @@ class ExperimentServiceServicer:
         """Starts an experiment and returns once it is stored. A repeat with the same `request_id` and content returns the same
         experiment.
         Fails with INVALID_ARGUMENT (INVALID_FIELD: `BadRequest` names each field), ALREADY_EXISTS (REQUEST_ID_REUSED: other
-        content under the same id), NOT_FOUND (UPLOAD_NOT_FOUND, LANGFUSE_PROJECT_NOT_FOUND), FAILED_PRECONDITION
-        (LANGFUSE_NOT_CONFIGURED), RESOURCE_EXHAUSTED (STORE_FULL).
+        content under the same id), NOT_FOUND (UPLOAD_NOT_FOUND, LANGFUSE_PROJECT_NOT_FOUND, DATASET_NOT_FOUND,
+        DATASET_ITEM_NOT_FOUND: nothing in the dataset), FAILED_PRECONDITION (LANGFUSE_NOT_CONFIGURED, LANGFUSE_REJECTED),
+        UNAVAILABLE (LANGFUSE_UNAVAILABLE: it did not tell of the dataset in time), RESOURCE_EXHAUSTED (STORE_FULL).
         """
 
     def WatchExperiment(

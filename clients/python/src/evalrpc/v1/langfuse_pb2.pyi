@@ -95,13 +95,13 @@ class LangfuseDataset(_message.Message):
     """Take at most so many. Default: all."""
     @_builtins.property
     def version(self) -> _timestamp_pb2.Timestamp:
-        """The dataset as it was at this time. Default: as it is when the experiment is accepted; the echo of the spec says when
-        that was.
+        """The dataset as it was at this time, to the millisecond. Default: as it is when the experiment is accepted; the echo of
+        the spec says when that was.
         """
 
     @_builtins.property
     def item_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only the items of these ids. Empty: of any id."""
+        """Only the items of these ids, at most 5,000; an id without an active item fails the experiment. Empty: of any id."""
 
     @_builtins.property
     def metadata_equals(self) -> _struct_pb2.Struct:
@@ -109,7 +109,7 @@ class LangfuseDataset(_message.Message):
 
     @_builtins.property
     def shuffle(self) -> Global___DatasetShuffle:
-        """Put the items into a random order. Absent: Langfuse's own order."""
+        """Put the items into a random order. Absent: oldest first, counted from each item's last change."""
 
     @_builtins.property
     def sample(self) -> Global___DatasetSample:
@@ -136,7 +136,7 @@ Global___LangfuseDataset: _TypeAlias = LangfuseDataset  # noqa: Y015
 
 @_typing.final
 class DatasetShuffle(_message.Message):
-    """Puts items into a random order."""
+    """Puts items into a random order: that of the first 8 bytes of the SHA-256 of "shuffle:<seed>:<item id>"."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -158,7 +158,9 @@ Global___DatasetShuffle: _TypeAlias = DatasetShuffle  # noqa: Y015
 
 @_typing.final
 class DatasetSample(_message.Message):
-    """Takes a random sample of items."""
+    """Takes a random sample of items: those with the least first 8 bytes of the SHA-256 of "sample:<seed>:<item id>". So a
+    dataset that grows by a few items keeps most of its sample.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

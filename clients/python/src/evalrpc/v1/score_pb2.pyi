@@ -37,7 +37,9 @@ class Score(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     ENVIRONMENT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The score's id; one written twice under the same id exists once. Default: derived from the content."""
+    """The score's id; one written twice under the same id exists once. At most 255 visible ASCII characters, without quotes
+    and backslashes. Default: derived from the content.
+    """
     name: _builtins.str
     """The score's name. Required."""
     dataset_run_id: _builtins.str
@@ -53,7 +55,9 @@ class Score(_message.Message):
     config_id: _builtins.str
     """The id of the score config that the value obeys. Empty: none."""
     environment: _builtins.str
-    """The score's environment, which should be that of the trace. Default: "sdk-experiment"."""
+    """The score's environment, which should be that of the trace. Default: the project's, which is "sdk-experiment" unless the
+    server's configuration says otherwise.
+    """
     @_builtins.property
     def trace(self) -> Global___ScoredTrace:
         """A trace, or an observation in it."""

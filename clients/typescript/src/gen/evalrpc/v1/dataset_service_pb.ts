@@ -818,7 +818,7 @@ export const DatasetService: GenService<{
     output: typeof UploadItemsResponseSchema;
   },
   /**
-   * Returns a dataset of Langfuse's. Fails with NOT_FOUND (DATASET_NOT_FOUND), UNIMPLEMENTED (NOT_IMPLEMENTED).
+   * Returns a dataset of Langfuse's. Fails with NOT_FOUND (DATASET_NOT_FOUND), INVALID_ARGUMENT (INVALID_FIELD).
    *
    * @generated from rpc evalrpc.v1.DatasetService.GetDataset
    */
@@ -829,7 +829,7 @@ export const DatasetService: GenService<{
   },
   /**
    * Streams a dataset's items, as an experiment would read them. Fails with NOT_FOUND (DATASET_NOT_FOUND),
-   * INVALID_ARGUMENT (INVALID_FIELD), UNIMPLEMENTED (NOT_IMPLEMENTED).
+   * INVALID_ARGUMENT (INVALID_FIELD), FAILED_PRECONDITION (PAYLOAD_TOO_LARGE: an item is larger than a message).
    *
    * @generated from rpc evalrpc.v1.DatasetService.ListDatasetItems
    */
@@ -840,8 +840,8 @@ export const DatasetService: GenService<{
   },
   /**
    * Ties a trace of the caller's own to a dataset item, as part of a run. Fails with NOT_FOUND (DATASET_NOT_FOUND,
-   * DATASET_ITEM_NOT_FOUND), FAILED_PRECONDITION (LANGFUSE_REJECTED), INVALID_ARGUMENT (INVALID_FIELD), UNIMPLEMENTED
-   * (NOT_IMPLEMENTED).
+   * DATASET_ITEM_NOT_FOUND), FAILED_PRECONDITION (LANGFUSE_REJECTED), INVALID_ARGUMENT (INVALID_FIELD). Not to be repeated
+   * after UNAVAILABLE without care: Langfuse before version 4, and in its dual mode, makes a run item for every call.
    *
    * @generated from rpc evalrpc.v1.DatasetService.LinkDatasetItem
    */
@@ -852,7 +852,7 @@ export const DatasetService: GenService<{
   },
   /**
    * Writes scores to traces, observations or runs. Returns once they are stored; they are delivered for as long as it
-   * takes. Fails with INVALID_ARGUMENT (INVALID_FIELD), RESOURCE_EXHAUSTED (STORE_FULL), UNIMPLEMENTED (NOT_IMPLEMENTED).
+   * takes. Fails with INVALID_ARGUMENT (INVALID_FIELD), RESOURCE_EXHAUSTED (STORE_FULL).
    *
    * @generated from rpc evalrpc.v1.DatasetService.CreateScores
    */

@@ -95,7 +95,8 @@ export enum ErrorReason {
   DATASET_NOT_FOUND = 8,
 
   /**
-   * NOT_FOUND. Langfuse has no dataset item of this id in this project.
+   * NOT_FOUND, or the error of a FAILED experiment. Langfuse has no active dataset item of this id in this dataset, or the
+   * dataset has none that is selected.
    * {"reason": "DATASET_ITEM_NOT_FOUND", "domain": "evalrpc.dev", "metadata": {"dataset_item_id": "item-1", "project": "default"}}
    *
    * @generated from enum value: ERROR_REASON_DATASET_ITEM_NOT_FOUND = 9;
@@ -111,7 +112,7 @@ export enum ErrorReason {
   DEFINITION_NOT_FOUND = 10,
 
   /**
-   * NOT_FOUND. The server's configuration has no Langfuse project of this name.
+   * NOT_FOUND, or the error of a FAILED experiment. The server's configuration has no Langfuse project of this name.
    * {"reason": "LANGFUSE_PROJECT_NOT_FOUND", "domain": "evalrpc.dev", "metadata": {"project": "staging"}}
    *
    * @generated from enum value: ERROR_REASON_LANGFUSE_PROJECT_NOT_FOUND = 11;
@@ -136,7 +137,8 @@ export enum ErrorReason {
   LANGFUSE_UNAVAILABLE = 13,
 
   /**
-   * FAILED_PRECONDITION, or the last error of a delivery. Langfuse refused a request or a record for good.
+   * FAILED_PRECONDITION, the error of a FAILED experiment, or the last error of a delivery. Langfuse refused a request or a
+   * record for good.
    * {"reason": "LANGFUSE_REJECTED", "domain": "evalrpc.dev", "metadata": {"project": "default", "status": "400", "path": "/api/public/scores"}}
    *
    * @generated from enum value: ERROR_REASON_LANGFUSE_REJECTED = 14;
@@ -209,7 +211,8 @@ export enum ErrorReason {
   RATE_LIMITED = 22,
 
   /**
-   * RESOURCE_EXHAUSTED with RetryInfo. The store has no room left, so nothing new is accepted.
+   * RESOURCE_EXHAUSTED with RetryInfo, or the error of a FAILED experiment whose dataset cannot be spooled to disk. The store
+   * has no room left, so nothing new is accepted.
    * {"reason": "STORE_FULL", "domain": "evalrpc.dev", "metadata": {"store": "sqlite"}}
    *
    * @generated from enum value: ERROR_REASON_STORE_FULL = 23;
@@ -411,8 +414,8 @@ export enum ErrorReason {
   TASK_QUOTA_EXHAUSTED = 211,
 
   /**
-   * INVALID_ARGUMENT on the way in, or an item error for an output above the limit. The limit is 1 MiB for each
-   * document.
+   * INVALID_ARGUMENT on the way in, or an item error for an output, or a document of a dataset item, above the limit. The
+   * limit is 1 MiB for each document. FAILED_PRECONDITION where an item does not fit into a message.
    * {"reason": "PAYLOAD_TOO_LARGE", "domain": "evalrpc.dev", "metadata": {"limit_bytes": "1048576", "size_bytes": "1048580"}}
    *
    * @generated from enum value: ERROR_REASON_PAYLOAD_TOO_LARGE = 212;

@@ -31,15 +31,15 @@ export type LangfuseDataset = Message<"evalrpc.v1.LangfuseDataset"> & {
   name: string;
 
   /**
-   * The dataset as it was at this time. Default: as it is when the experiment is accepted; the echo of the spec says when
-   * that was.
+   * The dataset as it was at this time, to the millisecond. Default: as it is when the experiment is accepted; the echo of
+   * the spec says when that was.
    *
    * @generated from field: google.protobuf.Timestamp version = 2;
    */
   version?: Timestamp | undefined;
 
   /**
-   * Only the items of these ids. Empty: of any id.
+   * Only the items of these ids, at most 5,000; an id without an active item fails the experiment. Empty: of any id.
    *
    * @generated from field: repeated string item_ids = 3;
    */
@@ -53,7 +53,7 @@ export type LangfuseDataset = Message<"evalrpc.v1.LangfuseDataset"> & {
   metadataEquals?: JsonObject | undefined;
 
   /**
-   * Put the items into a random order. Absent: Langfuse's own order.
+   * Put the items into a random order. Absent: oldest first, counted from each item's last change.
    *
    * @generated from field: evalrpc.v1.DatasetShuffle shuffle = 5;
    */
@@ -89,15 +89,15 @@ export type LangfuseDatasetJson = {
   name?: string;
 
   /**
-   * The dataset as it was at this time. Default: as it is when the experiment is accepted; the echo of the spec says when
-   * that was.
+   * The dataset as it was at this time, to the millisecond. Default: as it is when the experiment is accepted; the echo of
+   * the spec says when that was.
    *
    * @generated from field: google.protobuf.Timestamp version = 2;
    */
   version?: TimestampJson;
 
   /**
-   * Only the items of these ids. Empty: of any id.
+   * Only the items of these ids, at most 5,000; an id without an active item fails the experiment. Empty: of any id.
    *
    * @generated from field: repeated string item_ids = 3;
    */
@@ -111,7 +111,7 @@ export type LangfuseDatasetJson = {
   metadataEquals?: StructJson;
 
   /**
-   * Put the items into a random order. Absent: Langfuse's own order.
+   * Put the items into a random order. Absent: oldest first, counted from each item's last change.
    *
    * @generated from field: evalrpc.v1.DatasetShuffle shuffle = 5;
    */
@@ -140,7 +140,7 @@ export const LangfuseDatasetSchema: GenMessage<LangfuseDataset, {jsonType: Langf
   messageDesc(file_evalrpc_v1_langfuse, 0);
 
 /**
- * Puts items into a random order.
+ * Puts items into a random order: that of the first 8 bytes of the SHA-256 of "shuffle:<seed>:<item id>".
  *
  * @generated from message evalrpc.v1.DatasetShuffle
  */
@@ -154,7 +154,7 @@ export type DatasetShuffle = Message<"evalrpc.v1.DatasetShuffle"> & {
 };
 
 /**
- * Puts items into a random order.
+ * Puts items into a random order: that of the first 8 bytes of the SHA-256 of "shuffle:<seed>:<item id>".
  *
  * @generated from message evalrpc.v1.DatasetShuffle
  */
@@ -175,7 +175,8 @@ export const DatasetShuffleSchema: GenMessage<DatasetShuffle, {jsonType: Dataset
   messageDesc(file_evalrpc_v1_langfuse, 1);
 
 /**
- * Takes a random sample of items.
+ * Takes a random sample of items: those with the least first 8 bytes of the SHA-256 of "sample:<seed>:<item id>". So a
+ * dataset that grows by a few items keeps most of its sample.
  *
  * @generated from message evalrpc.v1.DatasetSample
  */
@@ -196,7 +197,8 @@ export type DatasetSample = Message<"evalrpc.v1.DatasetSample"> & {
 };
 
 /**
- * Takes a random sample of items.
+ * Takes a random sample of items: those with the least first 8 bytes of the SHA-256 of "sample:<seed>:<item id>". So a
+ * dataset that grows by a few items keeps most of its sample.
  *
  * @generated from message evalrpc.v1.DatasetSample
  */

@@ -23,7 +23,8 @@ export const file_evalrpc_v1_score: GenFile = /*@__PURE__*/
  */
 export type Score = Message<"evalrpc.v1.Score"> & {
   /**
-   * The score's id; one written twice under the same id exists once. Default: derived from the content.
+   * The score's id; one written twice under the same id exists once. At most 255 visible ASCII characters, without quotes
+   * and backslashes. Default: derived from the content.
    *
    * @generated from field: string id = 1;
    */
@@ -119,7 +120,8 @@ export type Score = Message<"evalrpc.v1.Score"> & {
   time?: Timestamp | undefined;
 
   /**
-   * The score's environment, which should be that of the trace. Default: "sdk-experiment".
+   * The score's environment, which should be that of the trace. Default: the project's, which is "sdk-experiment" unless the
+   * server's configuration says otherwise.
    *
    * @generated from field: string environment = 12;
    */
@@ -133,7 +135,8 @@ export type Score = Message<"evalrpc.v1.Score"> & {
  */
 export type ScoreJson = {
   /**
-   * The score's id; one written twice under the same id exists once. Default: derived from the content.
+   * The score's id; one written twice under the same id exists once. At most 255 visible ASCII characters, without quotes
+   * and backslashes. Default: derived from the content.
    *
    * @generated from field: string id = 1;
    */
@@ -210,7 +213,8 @@ export type ScoreJson = {
   time?: TimestampJson;
 
   /**
-   * The score's environment, which should be that of the trace. Default: "sdk-experiment".
+   * The score's environment, which should be that of the trace. Default: the project's, which is "sdk-experiment" unless the
+   * server's configuration says otherwise.
    *
    * @generated from field: string environment = 12;
    */
