@@ -39,10 +39,9 @@ func main() {
 		}
 		fmt.Println(experiment.Name, "is", experiment.State)
 	}
-	for result, err := range client.ListResults(ctx, started.ID, evalrpc.ListResultsOptions{FailedOnly: true}) {
-		if err != nil {
-			log.Fatal(err)
-		}
-		fmt.Println("item", result.Item.Index, "failed with", result.Failure.Reason)
+	result, err := client.Result(ctx, started.ID)
+	if err != nil {
+		log.Fatal(err)
 	}
+	fmt.Println(len(result.ItemResults), "items came so far as to have a result")
 }

@@ -22,6 +22,7 @@ func main() {
 			http.Error(writer, err.Error(), http.StatusBadRequest)
 			return
 		}
+		writer.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(writer).Encode(map[string]string{"output": strings.ToUpper(body.Input)})
 	}))
 	defer application.Close()

@@ -13,7 +13,9 @@ import (
 	"github.com/evalrpc/evalrpc/clients/go"
 )
 
-func answer(_ context.Context, question string) (string, error) { return strings.ToUpper(question), nil }
+func answer(_ context.Context, question string) (string, error) {
+	return strings.ToUpper(question), nil
+}
 
 func loud(_ context.Context, input evalrpc.EvaluatorInput) (bool, error) {
 	return input.Output.String() == strings.ToUpper(input.Output.String()), nil
