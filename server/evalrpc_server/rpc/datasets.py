@@ -136,5 +136,5 @@ def _item(item: DatasetItem, encoding: Encoding) -> dataset_pb2.DatasetItem:
 
 def _patience(context: Context) -> float:
     """Returns for how many seconds a call may wait, so that its answer is there before its deadline."""
-    remaining = context.time_remaining()
+    remaining: float | None = context.time_remaining()
     return _LONGEST_WAIT if remaining is None else min(_LONGEST_WAIT, max(0.0, remaining - _SPARE_SECONDS))
