@@ -35,7 +35,7 @@ type Hello struct {
 	ClientName string `protobuf:"bytes,4,opt,name=client_name,json=clientName,proto3" json:"client_name,omitempty"`
 	// The version of its client library. Empty: not told.
 	ClientVersion string `protobuf:"bytes,5,opt,name=client_version,json=clientVersion,proto3" json:"client_version,omitempty"`
-	// Further abilities, by name. Unknown ones are passed over.
+	// Further abilities, by name. Unknown ones are passed over. "batches": takes and sends several messages as one.
 	Capabilities  []string `protobuf:"bytes,6,rep,name=capabilities,proto3" json:"capabilities,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -699,7 +699,7 @@ type TaskAck struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The assignment.
 	TaskToken string `protobuf:"bytes,1,opt,name=task_token,json=taskToken,proto3" json:"task_token,omitempty"`
-	// Whether the report was ignored, as the assignment had gone to another worker or was cancelled.
+	// Whether the report was ignored, as the assignment had gone to another worker, was cancelled, or is not known.
 	Ignored       bool `protobuf:"varint,2,opt,name=ignored,proto3" json:"ignored,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -749,10 +749,12 @@ func (x *TaskAck) GetIgnored() bool {
 	return false
 }
 
-// Shows that a worker is alive and what it is at; renews the leases of the assignments it lists.
+// Shows that a worker is alive and what it is at; renews the leases of the assignments it lists. After the first heartbeat
+// of a stream, assignments of earlier streams that it does not list go to others: they never arrived. So the first one
+// comes at once after Welcome, before any report.
 type Heartbeat struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The assignments that the worker has.
+	// The assignments that the worker has, those included that it has reported and that are not acknowledged yet.
 	TaskTokens    []string `protobuf:"bytes,1,rep,name=task_tokens,json=taskTokens,proto3" json:"task_tokens,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

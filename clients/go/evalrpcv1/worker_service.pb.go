@@ -35,6 +35,7 @@ type ServeRequest struct {
 	//	*ServeRequest_ChunkAck
 	//	*ServeRequest_Drain
 	//	*ServeRequest_Goodbye
+	//	*ServeRequest_Batch
 	Message       isServeRequest_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -140,6 +141,15 @@ func (x *ServeRequest) GetGoodbye() *Goodbye {
 	return nil
 }
 
+func (x *ServeRequest) GetBatch() *ServeRequestBatch {
+	if x != nil {
+		if x, ok := x.Message.(*ServeRequest_Batch); ok {
+			return x.Batch
+		}
+	}
+	return nil
+}
+
 type isServeRequest_Message interface {
 	isServeRequest_Message()
 }
@@ -179,6 +189,11 @@ type ServeRequest_Goodbye struct {
 	Goodbye *Goodbye `protobuf:"bytes,7,opt,name=goodbye,proto3,oneof"`
 }
 
+type ServeRequest_Batch struct {
+	// Carries several messages at once; only where both sides have the capability "batches".
+	Batch *ServeRequestBatch `protobuf:"bytes,8,opt,name=batch,proto3,oneof"`
+}
+
 func (*ServeRequest_Hello) isServeRequest_Message() {}
 
 func (*ServeRequest_Credit) isServeRequest_Message() {}
@@ -192,6 +207,55 @@ func (*ServeRequest_ChunkAck) isServeRequest_Message() {}
 func (*ServeRequest_Drain) isServeRequest_Message() {}
 
 func (*ServeRequest_Goodbye) isServeRequest_Message() {}
+
+func (*ServeRequest_Batch) isServeRequest_Message() {}
+
+// Carries several messages of a worker's, as if they had been sent one after another. Messages cost more than what is in
+// them, so whoever has several to send at the same moment saves most of it.
+type ServeRequestBatch struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The messages in their order; neither Hello nor batches.
+	Requests      []*ServeRequest `protobuf:"bytes,1,rep,name=requests,proto3" json:"requests,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ServeRequestBatch) Reset() {
+	*x = ServeRequestBatch{}
+	mi := &file_evalrpc_v1_worker_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ServeRequestBatch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ServeRequestBatch) ProtoMessage() {}
+
+func (x *ServeRequestBatch) ProtoReflect() protoreflect.Message {
+	mi := &file_evalrpc_v1_worker_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ServeRequestBatch.ProtoReflect.Descriptor instead.
+func (*ServeRequestBatch) Descriptor() ([]byte, []int) {
+	return file_evalrpc_v1_worker_service_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ServeRequestBatch) GetRequests() []*ServeRequest {
+	if x != nil {
+		return x.Requests
+	}
+	return nil
+}
 
 // Carries one message of the server's.
 type ServeResponse struct {
@@ -208,6 +272,7 @@ type ServeResponse struct {
 	//	*ServeResponse_Cancel
 	//	*ServeResponse_Drain
 	//	*ServeResponse_Goodbye
+	//	*ServeResponse_Batch
 	Message       isServeResponse_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -215,7 +280,7 @@ type ServeResponse struct {
 
 func (x *ServeResponse) Reset() {
 	*x = ServeResponse{}
-	mi := &file_evalrpc_v1_worker_service_proto_msgTypes[1]
+	mi := &file_evalrpc_v1_worker_service_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -227,7 +292,7 @@ func (x *ServeResponse) String() string {
 func (*ServeResponse) ProtoMessage() {}
 
 func (x *ServeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_evalrpc_v1_worker_service_proto_msgTypes[1]
+	mi := &file_evalrpc_v1_worker_service_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -240,7 +305,7 @@ func (x *ServeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServeResponse.ProtoReflect.Descriptor instead.
 func (*ServeResponse) Descriptor() ([]byte, []int) {
-	return file_evalrpc_v1_worker_service_proto_rawDescGZIP(), []int{1}
+	return file_evalrpc_v1_worker_service_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *ServeResponse) GetMessage() isServeResponse_Message {
@@ -322,6 +387,15 @@ func (x *ServeResponse) GetGoodbye() *Goodbye {
 	return nil
 }
 
+func (x *ServeResponse) GetBatch() *ServeResponseBatch {
+	if x != nil {
+		if x, ok := x.Message.(*ServeResponse_Batch); ok {
+			return x.Batch
+		}
+	}
+	return nil
+}
+
 type isServeResponse_Message interface {
 	isServeResponse_Message()
 }
@@ -366,6 +440,11 @@ type ServeResponse_Goodbye struct {
 	Goodbye *Goodbye `protobuf:"bytes,8,opt,name=goodbye,proto3,oneof"`
 }
 
+type ServeResponse_Batch struct {
+	// Carries several messages at once; only where both sides have the capability "batches".
+	Batch *ServeResponseBatch `protobuf:"bytes,9,opt,name=batch,proto3,oneof"`
+}
+
 func (*ServeResponse_Welcome) isServeResponse_Message() {}
 
 func (*ServeResponse_Assignment) isServeResponse_Message() {}
@@ -382,6 +461,54 @@ func (*ServeResponse_Drain) isServeResponse_Message() {}
 
 func (*ServeResponse_Goodbye) isServeResponse_Message() {}
 
+func (*ServeResponse_Batch) isServeResponse_Message() {}
+
+// Carries several messages of the server's, as if they had been sent one after another.
+type ServeResponseBatch struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The messages in their order; neither Welcome nor batches.
+	Responses     []*ServeResponse `protobuf:"bytes,1,rep,name=responses,proto3" json:"responses,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ServeResponseBatch) Reset() {
+	*x = ServeResponseBatch{}
+	mi := &file_evalrpc_v1_worker_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ServeResponseBatch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ServeResponseBatch) ProtoMessage() {}
+
+func (x *ServeResponseBatch) ProtoReflect() protoreflect.Message {
+	mi := &file_evalrpc_v1_worker_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ServeResponseBatch.ProtoReflect.Descriptor instead.
+func (*ServeResponseBatch) Descriptor() ([]byte, []int) {
+	return file_evalrpc_v1_worker_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ServeResponseBatch) GetResponses() []*ServeResponse {
+	if x != nil {
+		return x.Responses
+	}
+	return nil
+}
+
 // Reports what became of an assignment.
 type ReportTaskRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -393,7 +520,7 @@ type ReportTaskRequest struct {
 
 func (x *ReportTaskRequest) Reset() {
 	*x = ReportTaskRequest{}
-	mi := &file_evalrpc_v1_worker_service_proto_msgTypes[2]
+	mi := &file_evalrpc_v1_worker_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -405,7 +532,7 @@ func (x *ReportTaskRequest) String() string {
 func (*ReportTaskRequest) ProtoMessage() {}
 
 func (x *ReportTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_evalrpc_v1_worker_service_proto_msgTypes[2]
+	mi := &file_evalrpc_v1_worker_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -418,7 +545,7 @@ func (x *ReportTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportTaskRequest.ProtoReflect.Descriptor instead.
 func (*ReportTaskRequest) Descriptor() ([]byte, []int) {
-	return file_evalrpc_v1_worker_service_proto_rawDescGZIP(), []int{2}
+	return file_evalrpc_v1_worker_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ReportTaskRequest) GetReport() *TaskReport {
@@ -439,7 +566,7 @@ type ReportTaskResponse struct {
 
 func (x *ReportTaskResponse) Reset() {
 	*x = ReportTaskResponse{}
-	mi := &file_evalrpc_v1_worker_service_proto_msgTypes[3]
+	mi := &file_evalrpc_v1_worker_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -451,7 +578,7 @@ func (x *ReportTaskResponse) String() string {
 func (*ReportTaskResponse) ProtoMessage() {}
 
 func (x *ReportTaskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_evalrpc_v1_worker_service_proto_msgTypes[3]
+	mi := &file_evalrpc_v1_worker_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -464,7 +591,7 @@ func (x *ReportTaskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportTaskResponse.ProtoReflect.Descriptor instead.
 func (*ReportTaskResponse) Descriptor() ([]byte, []int) {
-	return file_evalrpc_v1_worker_service_proto_rawDescGZIP(), []int{3}
+	return file_evalrpc_v1_worker_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ReportTaskResponse) GetAck() *TaskAck {
@@ -489,7 +616,7 @@ type ListWorkersRequest struct {
 
 func (x *ListWorkersRequest) Reset() {
 	*x = ListWorkersRequest{}
-	mi := &file_evalrpc_v1_worker_service_proto_msgTypes[4]
+	mi := &file_evalrpc_v1_worker_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -501,7 +628,7 @@ func (x *ListWorkersRequest) String() string {
 func (*ListWorkersRequest) ProtoMessage() {}
 
 func (x *ListWorkersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_evalrpc_v1_worker_service_proto_msgTypes[4]
+	mi := &file_evalrpc_v1_worker_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -514,7 +641,7 @@ func (x *ListWorkersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkersRequest.ProtoReflect.Descriptor instead.
 func (*ListWorkersRequest) Descriptor() ([]byte, []int) {
-	return file_evalrpc_v1_worker_service_proto_rawDescGZIP(), []int{4}
+	return file_evalrpc_v1_worker_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListWorkersRequest) GetPageSize() int32 {
@@ -551,7 +678,7 @@ type ListWorkersResponse struct {
 
 func (x *ListWorkersResponse) Reset() {
 	*x = ListWorkersResponse{}
-	mi := &file_evalrpc_v1_worker_service_proto_msgTypes[5]
+	mi := &file_evalrpc_v1_worker_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -563,7 +690,7 @@ func (x *ListWorkersResponse) String() string {
 func (*ListWorkersResponse) ProtoMessage() {}
 
 func (x *ListWorkersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_evalrpc_v1_worker_service_proto_msgTypes[5]
+	mi := &file_evalrpc_v1_worker_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -576,7 +703,7 @@ func (x *ListWorkersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkersResponse.ProtoReflect.Descriptor instead.
 func (*ListWorkersResponse) Descriptor() ([]byte, []int) {
-	return file_evalrpc_v1_worker_service_proto_rawDescGZIP(), []int{5}
+	return file_evalrpc_v1_worker_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListWorkersResponse) GetWorkers() []*Worker {
@@ -598,7 +725,7 @@ var File_evalrpc_v1_worker_service_proto protoreflect.FileDescriptor
 const file_evalrpc_v1_worker_service_proto_rawDesc = "" +
 	"\n" +
 	"\x1fevalrpc/v1/worker_service.proto\x12\n" +
-	"evalrpc.v1\x1a\x17evalrpc/v1/worker.proto\x1a evalrpc/v1/worker_messages.proto\"\xec\x02\n" +
+	"evalrpc.v1\x1a\x17evalrpc/v1/worker.proto\x1a evalrpc/v1/worker_messages.proto\"\xa3\x03\n" +
 	"\fServeRequest\x12)\n" +
 	"\x05hello\x18\x01 \x01(\v2\x11.evalrpc.v1.HelloH\x00R\x05hello\x12,\n" +
 	"\x06credit\x18\x02 \x01(\v2\x12.evalrpc.v1.CreditH\x00R\x06credit\x125\n" +
@@ -606,8 +733,11 @@ const file_evalrpc_v1_worker_service_proto_rawDesc = "" +
 	"\x06report\x18\x04 \x01(\v2\x16.evalrpc.v1.TaskReportH\x00R\x06report\x123\n" +
 	"\tchunk_ack\x18\x05 \x01(\v2\x14.evalrpc.v1.ChunkAckH\x00R\bchunkAck\x12)\n" +
 	"\x05drain\x18\x06 \x01(\v2\x11.evalrpc.v1.DrainH\x00R\x05drain\x12/\n" +
-	"\agoodbye\x18\a \x01(\v2\x13.evalrpc.v1.GoodbyeH\x00R\agoodbyeB\t\n" +
-	"\amessage\"\xbf\x03\n" +
+	"\agoodbye\x18\a \x01(\v2\x13.evalrpc.v1.GoodbyeH\x00R\agoodbye\x125\n" +
+	"\x05batch\x18\b \x01(\v2\x1d.evalrpc.v1.ServeRequestBatchH\x00R\x05batchB\t\n" +
+	"\amessage\"I\n" +
+	"\x11ServeRequestBatch\x124\n" +
+	"\brequests\x18\x01 \x03(\v2\x18.evalrpc.v1.ServeRequestR\brequests\"\xf7\x03\n" +
 	"\rServeResponse\x12/\n" +
 	"\awelcome\x18\x01 \x01(\v2\x13.evalrpc.v1.WelcomeH\x00R\awelcome\x128\n" +
 	"\n" +
@@ -618,8 +748,11 @@ const file_evalrpc_v1_worker_service_proto_rawDesc = "" +
 	"\rheartbeat_ack\x18\x05 \x01(\v2\x18.evalrpc.v1.HeartbeatAckH\x00R\fheartbeatAck\x120\n" +
 	"\x06cancel\x18\x06 \x01(\v2\x16.evalrpc.v1.CancelTaskH\x00R\x06cancel\x12)\n" +
 	"\x05drain\x18\a \x01(\v2\x11.evalrpc.v1.DrainH\x00R\x05drain\x12/\n" +
-	"\agoodbye\x18\b \x01(\v2\x13.evalrpc.v1.GoodbyeH\x00R\agoodbyeB\t\n" +
-	"\amessage\"C\n" +
+	"\agoodbye\x18\b \x01(\v2\x13.evalrpc.v1.GoodbyeH\x00R\agoodbye\x126\n" +
+	"\x05batch\x18\t \x01(\v2\x1e.evalrpc.v1.ServeResponseBatchH\x00R\x05batchB\t\n" +
+	"\amessage\"M\n" +
+	"\x12ServeResponseBatch\x127\n" +
+	"\tresponses\x18\x01 \x03(\v2\x19.evalrpc.v1.ServeResponseR\tresponses\"C\n" +
 	"\x11ReportTaskRequest\x12.\n" +
 	"\x06report\x18\x01 \x01(\v2\x16.evalrpc.v1.TaskReportR\x06report\";\n" +
 	"\x12ReportTaskResponse\x12%\n" +
@@ -651,59 +784,65 @@ func file_evalrpc_v1_worker_service_proto_rawDescGZIP() []byte {
 	return file_evalrpc_v1_worker_service_proto_rawDescData
 }
 
-var file_evalrpc_v1_worker_service_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_evalrpc_v1_worker_service_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_evalrpc_v1_worker_service_proto_goTypes = []any{
 	(*ServeRequest)(nil),        // 0: evalrpc.v1.ServeRequest
-	(*ServeResponse)(nil),       // 1: evalrpc.v1.ServeResponse
-	(*ReportTaskRequest)(nil),   // 2: evalrpc.v1.ReportTaskRequest
-	(*ReportTaskResponse)(nil),  // 3: evalrpc.v1.ReportTaskResponse
-	(*ListWorkersRequest)(nil),  // 4: evalrpc.v1.ListWorkersRequest
-	(*ListWorkersResponse)(nil), // 5: evalrpc.v1.ListWorkersResponse
-	(*Hello)(nil),               // 6: evalrpc.v1.Hello
-	(*Credit)(nil),              // 7: evalrpc.v1.Credit
-	(*Heartbeat)(nil),           // 8: evalrpc.v1.Heartbeat
-	(*TaskReport)(nil),          // 9: evalrpc.v1.TaskReport
-	(*ChunkAck)(nil),            // 10: evalrpc.v1.ChunkAck
-	(*Drain)(nil),               // 11: evalrpc.v1.Drain
-	(*Goodbye)(nil),             // 12: evalrpc.v1.Goodbye
-	(*Welcome)(nil),             // 13: evalrpc.v1.Welcome
-	(*Assignment)(nil),          // 14: evalrpc.v1.Assignment
-	(*ItemResultChunk)(nil),     // 15: evalrpc.v1.ItemResultChunk
-	(*TaskAck)(nil),             // 16: evalrpc.v1.TaskAck
-	(*HeartbeatAck)(nil),        // 17: evalrpc.v1.HeartbeatAck
-	(*CancelTask)(nil),          // 18: evalrpc.v1.CancelTask
-	(*Worker)(nil),              // 19: evalrpc.v1.Worker
+	(*ServeRequestBatch)(nil),   // 1: evalrpc.v1.ServeRequestBatch
+	(*ServeResponse)(nil),       // 2: evalrpc.v1.ServeResponse
+	(*ServeResponseBatch)(nil),  // 3: evalrpc.v1.ServeResponseBatch
+	(*ReportTaskRequest)(nil),   // 4: evalrpc.v1.ReportTaskRequest
+	(*ReportTaskResponse)(nil),  // 5: evalrpc.v1.ReportTaskResponse
+	(*ListWorkersRequest)(nil),  // 6: evalrpc.v1.ListWorkersRequest
+	(*ListWorkersResponse)(nil), // 7: evalrpc.v1.ListWorkersResponse
+	(*Hello)(nil),               // 8: evalrpc.v1.Hello
+	(*Credit)(nil),              // 9: evalrpc.v1.Credit
+	(*Heartbeat)(nil),           // 10: evalrpc.v1.Heartbeat
+	(*TaskReport)(nil),          // 11: evalrpc.v1.TaskReport
+	(*ChunkAck)(nil),            // 12: evalrpc.v1.ChunkAck
+	(*Drain)(nil),               // 13: evalrpc.v1.Drain
+	(*Goodbye)(nil),             // 14: evalrpc.v1.Goodbye
+	(*Welcome)(nil),             // 15: evalrpc.v1.Welcome
+	(*Assignment)(nil),          // 16: evalrpc.v1.Assignment
+	(*ItemResultChunk)(nil),     // 17: evalrpc.v1.ItemResultChunk
+	(*TaskAck)(nil),             // 18: evalrpc.v1.TaskAck
+	(*HeartbeatAck)(nil),        // 19: evalrpc.v1.HeartbeatAck
+	(*CancelTask)(nil),          // 20: evalrpc.v1.CancelTask
+	(*Worker)(nil),              // 21: evalrpc.v1.Worker
 }
 var file_evalrpc_v1_worker_service_proto_depIdxs = []int32{
-	6,  // 0: evalrpc.v1.ServeRequest.hello:type_name -> evalrpc.v1.Hello
-	7,  // 1: evalrpc.v1.ServeRequest.credit:type_name -> evalrpc.v1.Credit
-	8,  // 2: evalrpc.v1.ServeRequest.heartbeat:type_name -> evalrpc.v1.Heartbeat
-	9,  // 3: evalrpc.v1.ServeRequest.report:type_name -> evalrpc.v1.TaskReport
-	10, // 4: evalrpc.v1.ServeRequest.chunk_ack:type_name -> evalrpc.v1.ChunkAck
-	11, // 5: evalrpc.v1.ServeRequest.drain:type_name -> evalrpc.v1.Drain
-	12, // 6: evalrpc.v1.ServeRequest.goodbye:type_name -> evalrpc.v1.Goodbye
-	13, // 7: evalrpc.v1.ServeResponse.welcome:type_name -> evalrpc.v1.Welcome
-	14, // 8: evalrpc.v1.ServeResponse.assignment:type_name -> evalrpc.v1.Assignment
-	15, // 9: evalrpc.v1.ServeResponse.item_results:type_name -> evalrpc.v1.ItemResultChunk
-	16, // 10: evalrpc.v1.ServeResponse.ack:type_name -> evalrpc.v1.TaskAck
-	17, // 11: evalrpc.v1.ServeResponse.heartbeat_ack:type_name -> evalrpc.v1.HeartbeatAck
-	18, // 12: evalrpc.v1.ServeResponse.cancel:type_name -> evalrpc.v1.CancelTask
-	11, // 13: evalrpc.v1.ServeResponse.drain:type_name -> evalrpc.v1.Drain
-	12, // 14: evalrpc.v1.ServeResponse.goodbye:type_name -> evalrpc.v1.Goodbye
-	9,  // 15: evalrpc.v1.ReportTaskRequest.report:type_name -> evalrpc.v1.TaskReport
-	16, // 16: evalrpc.v1.ReportTaskResponse.ack:type_name -> evalrpc.v1.TaskAck
-	19, // 17: evalrpc.v1.ListWorkersResponse.workers:type_name -> evalrpc.v1.Worker
-	0,  // 18: evalrpc.v1.WorkerService.Serve:input_type -> evalrpc.v1.ServeRequest
-	2,  // 19: evalrpc.v1.WorkerService.ReportTask:input_type -> evalrpc.v1.ReportTaskRequest
-	4,  // 20: evalrpc.v1.WorkerService.ListWorkers:input_type -> evalrpc.v1.ListWorkersRequest
-	1,  // 21: evalrpc.v1.WorkerService.Serve:output_type -> evalrpc.v1.ServeResponse
-	3,  // 22: evalrpc.v1.WorkerService.ReportTask:output_type -> evalrpc.v1.ReportTaskResponse
-	5,  // 23: evalrpc.v1.WorkerService.ListWorkers:output_type -> evalrpc.v1.ListWorkersResponse
-	21, // [21:24] is the sub-list for method output_type
-	18, // [18:21] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	8,  // 0: evalrpc.v1.ServeRequest.hello:type_name -> evalrpc.v1.Hello
+	9,  // 1: evalrpc.v1.ServeRequest.credit:type_name -> evalrpc.v1.Credit
+	10, // 2: evalrpc.v1.ServeRequest.heartbeat:type_name -> evalrpc.v1.Heartbeat
+	11, // 3: evalrpc.v1.ServeRequest.report:type_name -> evalrpc.v1.TaskReport
+	12, // 4: evalrpc.v1.ServeRequest.chunk_ack:type_name -> evalrpc.v1.ChunkAck
+	13, // 5: evalrpc.v1.ServeRequest.drain:type_name -> evalrpc.v1.Drain
+	14, // 6: evalrpc.v1.ServeRequest.goodbye:type_name -> evalrpc.v1.Goodbye
+	1,  // 7: evalrpc.v1.ServeRequest.batch:type_name -> evalrpc.v1.ServeRequestBatch
+	0,  // 8: evalrpc.v1.ServeRequestBatch.requests:type_name -> evalrpc.v1.ServeRequest
+	15, // 9: evalrpc.v1.ServeResponse.welcome:type_name -> evalrpc.v1.Welcome
+	16, // 10: evalrpc.v1.ServeResponse.assignment:type_name -> evalrpc.v1.Assignment
+	17, // 11: evalrpc.v1.ServeResponse.item_results:type_name -> evalrpc.v1.ItemResultChunk
+	18, // 12: evalrpc.v1.ServeResponse.ack:type_name -> evalrpc.v1.TaskAck
+	19, // 13: evalrpc.v1.ServeResponse.heartbeat_ack:type_name -> evalrpc.v1.HeartbeatAck
+	20, // 14: evalrpc.v1.ServeResponse.cancel:type_name -> evalrpc.v1.CancelTask
+	13, // 15: evalrpc.v1.ServeResponse.drain:type_name -> evalrpc.v1.Drain
+	14, // 16: evalrpc.v1.ServeResponse.goodbye:type_name -> evalrpc.v1.Goodbye
+	3,  // 17: evalrpc.v1.ServeResponse.batch:type_name -> evalrpc.v1.ServeResponseBatch
+	2,  // 18: evalrpc.v1.ServeResponseBatch.responses:type_name -> evalrpc.v1.ServeResponse
+	11, // 19: evalrpc.v1.ReportTaskRequest.report:type_name -> evalrpc.v1.TaskReport
+	18, // 20: evalrpc.v1.ReportTaskResponse.ack:type_name -> evalrpc.v1.TaskAck
+	21, // 21: evalrpc.v1.ListWorkersResponse.workers:type_name -> evalrpc.v1.Worker
+	0,  // 22: evalrpc.v1.WorkerService.Serve:input_type -> evalrpc.v1.ServeRequest
+	4,  // 23: evalrpc.v1.WorkerService.ReportTask:input_type -> evalrpc.v1.ReportTaskRequest
+	6,  // 24: evalrpc.v1.WorkerService.ListWorkers:input_type -> evalrpc.v1.ListWorkersRequest
+	2,  // 25: evalrpc.v1.WorkerService.Serve:output_type -> evalrpc.v1.ServeResponse
+	5,  // 26: evalrpc.v1.WorkerService.ReportTask:output_type -> evalrpc.v1.ReportTaskResponse
+	7,  // 27: evalrpc.v1.WorkerService.ListWorkers:output_type -> evalrpc.v1.ListWorkersResponse
+	25, // [25:28] is the sub-list for method output_type
+	22, // [22:25] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_evalrpc_v1_worker_service_proto_init() }
@@ -721,8 +860,9 @@ func file_evalrpc_v1_worker_service_proto_init() {
 		(*ServeRequest_ChunkAck)(nil),
 		(*ServeRequest_Drain)(nil),
 		(*ServeRequest_Goodbye)(nil),
+		(*ServeRequest_Batch)(nil),
 	}
-	file_evalrpc_v1_worker_service_proto_msgTypes[1].OneofWrappers = []any{
+	file_evalrpc_v1_worker_service_proto_msgTypes[2].OneofWrappers = []any{
 		(*ServeResponse_Welcome)(nil),
 		(*ServeResponse_Assignment)(nil),
 		(*ServeResponse_ItemResults)(nil),
@@ -731,6 +871,7 @@ func file_evalrpc_v1_worker_service_proto_init() {
 		(*ServeResponse_Cancel)(nil),
 		(*ServeResponse_Drain)(nil),
 		(*ServeResponse_Goodbye)(nil),
+		(*ServeResponse_Batch)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -738,7 +879,7 @@ func file_evalrpc_v1_worker_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_evalrpc_v1_worker_service_proto_rawDesc), len(file_evalrpc_v1_worker_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -50,7 +50,7 @@ class Hello(_message.Message):
 
     @_builtins.property
     def capabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Further abilities, by name. Unknown ones are passed over."""
+        """Further abilities, by name. Unknown ones are passed over. "batches": takes and sends several messages as one."""
 
     def __init__(
         self,
@@ -361,7 +361,7 @@ class TaskAck(_message.Message):
     task_token: _builtins.str
     """The assignment."""
     ignored: _builtins.bool
-    """Whether the report was ignored, as the assignment had gone to another worker or was cancelled."""
+    """Whether the report was ignored, as the assignment had gone to another worker, was cancelled, or is not known."""
     def __init__(
         self,
         *,
@@ -378,14 +378,17 @@ Global___TaskAck: _TypeAlias = TaskAck  # noqa: Y015
 
 @_typing.final
 class Heartbeat(_message.Message):
-    """Shows that a worker is alive and what it is at; renews the leases of the assignments it lists."""
+    """Shows that a worker is alive and what it is at; renews the leases of the assignments it lists. After the first heartbeat
+    of a stream, assignments of earlier streams that it does not list go to others: they never arrived. So the first one
+    comes at once after Welcome, before any report.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TASK_TOKENS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def task_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The assignments that the worker has."""
+        """The assignments that the worker has, those included that it has reported and that are not acknowledged yet."""
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ from evalrpc.v1 import worker_pb2 as evalrpc_dot_v1_dot_worker__pb2
 from evalrpc.v1 import worker_messages_pb2 as evalrpc_dot_v1_dot_worker__messages__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x65valrpc/v1/worker_service.proto\x12\nevalrpc.v1\x1a\x17\x65valrpc/v1/worker.proto\x1a evalrpc/v1/worker_messages.proto\"\xec\x02\n\x0cServeRequest\x12)\n\x05hello\x18\x01 \x01(\x0b\x32\x11.evalrpc.v1.HelloH\x00R\x05hello\x12,\n\x06\x63redit\x18\x02 \x01(\x0b\x32\x12.evalrpc.v1.CreditH\x00R\x06\x63redit\x12\x35\n\theartbeat\x18\x03 \x01(\x0b\x32\x15.evalrpc.v1.HeartbeatH\x00R\theartbeat\x12\x30\n\x06report\x18\x04 \x01(\x0b\x32\x16.evalrpc.v1.TaskReportH\x00R\x06report\x12\x33\n\tchunk_ack\x18\x05 \x01(\x0b\x32\x14.evalrpc.v1.ChunkAckH\x00R\x08\x63hunkAck\x12)\n\x05\x64rain\x18\x06 \x01(\x0b\x32\x11.evalrpc.v1.DrainH\x00R\x05\x64rain\x12/\n\x07goodbye\x18\x07 \x01(\x0b\x32\x13.evalrpc.v1.GoodbyeH\x00R\x07goodbyeB\t\n\x07message\"\xbf\x03\n\rServeResponse\x12/\n\x07welcome\x18\x01 \x01(\x0b\x32\x13.evalrpc.v1.WelcomeH\x00R\x07welcome\x12\x38\n\nassignment\x18\x02 \x01(\x0b\x32\x16.evalrpc.v1.AssignmentH\x00R\nassignment\x12@\n\x0citem_results\x18\x03 \x01(\x0b\x32\x1b.evalrpc.v1.ItemResultChunkH\x00R\x0bitemResults\x12\'\n\x03\x61\x63k\x18\x04 \x01(\x0b\x32\x13.evalrpc.v1.TaskAckH\x00R\x03\x61\x63k\x12?\n\rheartbeat_ack\x18\x05 \x01(\x0b\x32\x18.evalrpc.v1.HeartbeatAckH\x00R\x0cheartbeatAck\x12\x30\n\x06\x63\x61ncel\x18\x06 \x01(\x0b\x32\x16.evalrpc.v1.CancelTaskH\x00R\x06\x63\x61ncel\x12)\n\x05\x64rain\x18\x07 \x01(\x0b\x32\x11.evalrpc.v1.DrainH\x00R\x05\x64rain\x12/\n\x07goodbye\x18\x08 \x01(\x0b\x32\x13.evalrpc.v1.GoodbyeH\x00R\x07goodbyeB\t\n\x07message\"C\n\x11ReportTaskRequest\x12.\n\x06report\x18\x01 \x01(\x0b\x32\x16.evalrpc.v1.TaskReportR\x06report\";\n\x12ReportTaskResponse\x12%\n\x03\x61\x63k\x18\x01 \x01(\x0b\x32\x13.evalrpc.v1.TaskAckR\x03\x61\x63k\"l\n\x12ListWorkersRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x1a\n\x08\x66unction\x18\x03 \x01(\tR\x08\x66unction\"k\n\x13ListWorkersResponse\x12,\n\x07workers\x18\x01 \x03(\x0b\x32\x12.evalrpc.v1.WorkerR\x07workers\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xee\x01\n\rWorkerService\x12@\n\x05Serve\x12\x18.evalrpc.v1.ServeRequest\x1a\x19.evalrpc.v1.ServeResponse(\x01\x30\x01\x12K\n\nReportTask\x12\x1d.evalrpc.v1.ReportTaskRequest\x1a\x1e.evalrpc.v1.ReportTaskResponse\x12N\n\x0bListWorkers\x12\x1e.evalrpc.v1.ListWorkersRequest\x1a\x1f.evalrpc.v1.ListWorkersResponseBM\n\x0e\x64\x65v.evalrpc.v1P\x01Z9github.com/evalrpc/evalrpc/clients/go/evalrpcv1;evalrpcv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x65valrpc/v1/worker_service.proto\x12\nevalrpc.v1\x1a\x17\x65valrpc/v1/worker.proto\x1a evalrpc/v1/worker_messages.proto\"\xa3\x03\n\x0cServeRequest\x12)\n\x05hello\x18\x01 \x01(\x0b\x32\x11.evalrpc.v1.HelloH\x00R\x05hello\x12,\n\x06\x63redit\x18\x02 \x01(\x0b\x32\x12.evalrpc.v1.CreditH\x00R\x06\x63redit\x12\x35\n\theartbeat\x18\x03 \x01(\x0b\x32\x15.evalrpc.v1.HeartbeatH\x00R\theartbeat\x12\x30\n\x06report\x18\x04 \x01(\x0b\x32\x16.evalrpc.v1.TaskReportH\x00R\x06report\x12\x33\n\tchunk_ack\x18\x05 \x01(\x0b\x32\x14.evalrpc.v1.ChunkAckH\x00R\x08\x63hunkAck\x12)\n\x05\x64rain\x18\x06 \x01(\x0b\x32\x11.evalrpc.v1.DrainH\x00R\x05\x64rain\x12/\n\x07goodbye\x18\x07 \x01(\x0b\x32\x13.evalrpc.v1.GoodbyeH\x00R\x07goodbye\x12\x35\n\x05\x62\x61tch\x18\x08 \x01(\x0b\x32\x1d.evalrpc.v1.ServeRequestBatchH\x00R\x05\x62\x61tchB\t\n\x07message\"I\n\x11ServeRequestBatch\x12\x34\n\x08requests\x18\x01 \x03(\x0b\x32\x18.evalrpc.v1.ServeRequestR\x08requests\"\xf7\x03\n\rServeResponse\x12/\n\x07welcome\x18\x01 \x01(\x0b\x32\x13.evalrpc.v1.WelcomeH\x00R\x07welcome\x12\x38\n\nassignment\x18\x02 \x01(\x0b\x32\x16.evalrpc.v1.AssignmentH\x00R\nassignment\x12@\n\x0citem_results\x18\x03 \x01(\x0b\x32\x1b.evalrpc.v1.ItemResultChunkH\x00R\x0bitemResults\x12\'\n\x03\x61\x63k\x18\x04 \x01(\x0b\x32\x13.evalrpc.v1.TaskAckH\x00R\x03\x61\x63k\x12?\n\rheartbeat_ack\x18\x05 \x01(\x0b\x32\x18.evalrpc.v1.HeartbeatAckH\x00R\x0cheartbeatAck\x12\x30\n\x06\x63\x61ncel\x18\x06 \x01(\x0b\x32\x16.evalrpc.v1.CancelTaskH\x00R\x06\x63\x61ncel\x12)\n\x05\x64rain\x18\x07 \x01(\x0b\x32\x11.evalrpc.v1.DrainH\x00R\x05\x64rain\x12/\n\x07goodbye\x18\x08 \x01(\x0b\x32\x13.evalrpc.v1.GoodbyeH\x00R\x07goodbye\x12\x36\n\x05\x62\x61tch\x18\t \x01(\x0b\x32\x1e.evalrpc.v1.ServeResponseBatchH\x00R\x05\x62\x61tchB\t\n\x07message\"M\n\x12ServeResponseBatch\x12\x37\n\tresponses\x18\x01 \x03(\x0b\x32\x19.evalrpc.v1.ServeResponseR\tresponses\"C\n\x11ReportTaskRequest\x12.\n\x06report\x18\x01 \x01(\x0b\x32\x16.evalrpc.v1.TaskReportR\x06report\";\n\x12ReportTaskResponse\x12%\n\x03\x61\x63k\x18\x01 \x01(\x0b\x32\x13.evalrpc.v1.TaskAckR\x03\x61\x63k\"l\n\x12ListWorkersRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x1a\n\x08\x66unction\x18\x03 \x01(\tR\x08\x66unction\"k\n\x13ListWorkersResponse\x12,\n\x07workers\x18\x01 \x03(\x0b\x32\x12.evalrpc.v1.WorkerR\x07workers\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xee\x01\n\rWorkerService\x12@\n\x05Serve\x12\x18.evalrpc.v1.ServeRequest\x1a\x19.evalrpc.v1.ServeResponse(\x01\x30\x01\x12K\n\nReportTask\x12\x1d.evalrpc.v1.ReportTaskRequest\x1a\x1e.evalrpc.v1.ReportTaskResponse\x12N\n\x0bListWorkers\x12\x1e.evalrpc.v1.ListWorkersRequest\x1a\x1f.evalrpc.v1.ListWorkersResponseBM\n\x0e\x64\x65v.evalrpc.v1P\x01Z9github.com/evalrpc/evalrpc/clients/go/evalrpcv1;evalrpcv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,17 +35,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\016dev.evalrpc.v1P\001Z9github.com/evalrpc/evalrpc/clients/go/evalrpcv1;evalrpcv1'
   _globals['_SERVEREQUEST']._serialized_start=107
-  _globals['_SERVEREQUEST']._serialized_end=471
-  _globals['_SERVERESPONSE']._serialized_start=474
-  _globals['_SERVERESPONSE']._serialized_end=921
-  _globals['_REPORTTASKREQUEST']._serialized_start=923
-  _globals['_REPORTTASKREQUEST']._serialized_end=990
-  _globals['_REPORTTASKRESPONSE']._serialized_start=992
-  _globals['_REPORTTASKRESPONSE']._serialized_end=1051
-  _globals['_LISTWORKERSREQUEST']._serialized_start=1053
-  _globals['_LISTWORKERSREQUEST']._serialized_end=1161
-  _globals['_LISTWORKERSRESPONSE']._serialized_start=1163
-  _globals['_LISTWORKERSRESPONSE']._serialized_end=1270
-  _globals['_WORKERSERVICE']._serialized_start=1273
-  _globals['_WORKERSERVICE']._serialized_end=1511
+  _globals['_SERVEREQUEST']._serialized_end=526
+  _globals['_SERVEREQUESTBATCH']._serialized_start=528
+  _globals['_SERVEREQUESTBATCH']._serialized_end=601
+  _globals['_SERVERESPONSE']._serialized_start=604
+  _globals['_SERVERESPONSE']._serialized_end=1107
+  _globals['_SERVERESPONSEBATCH']._serialized_start=1109
+  _globals['_SERVERESPONSEBATCH']._serialized_end=1186
+  _globals['_REPORTTASKREQUEST']._serialized_start=1188
+  _globals['_REPORTTASKREQUEST']._serialized_end=1255
+  _globals['_REPORTTASKRESPONSE']._serialized_start=1257
+  _globals['_REPORTTASKRESPONSE']._serialized_end=1316
+  _globals['_LISTWORKERSREQUEST']._serialized_start=1318
+  _globals['_LISTWORKERSREQUEST']._serialized_end=1426
+  _globals['_LISTWORKERSRESPONSE']._serialized_start=1428
+  _globals['_LISTWORKERSRESPONSE']._serialized_end=1535
+  _globals['_WORKERSERVICE']._serialized_start=1538
+  _globals['_WORKERSERVICE']._serialized_end=1776
 # @@protoc_insertion_point(module_scope)

@@ -33,6 +33,7 @@ class ServeRequest(_message.Message):
     CHUNK_ACK_FIELD_NUMBER: _builtins.int
     DRAIN_FIELD_NUMBER: _builtins.int
     GOODBYE_FIELD_NUMBER: _builtins.int
+    BATCH_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def hello(self) -> _worker_messages_pb2.Hello:
         """Introduces the worker."""
@@ -61,6 +62,10 @@ class ServeRequest(_message.Message):
     def goodbye(self) -> _worker_messages_pb2.Goodbye:
         """Announces that the worker ends the stream."""
 
+    @_builtins.property
+    def batch(self) -> Global___ServeRequestBatch:
+        """Carries several messages at once; only where both sides have the capability "batches"."""
+
     def __init__(
         self,
         *,
@@ -71,16 +76,43 @@ class ServeRequest(_message.Message):
         chunk_ack: _worker_messages_pb2.ChunkAck | None = ...,
         drain: _worker_messages_pb2.Drain | None = ...,
         goodbye: _worker_messages_pb2.Goodbye | None = ...,
+        batch: Global___ServeRequestBatch | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk_ack", b"chunk_ack", "credit", b"credit", "drain", b"drain", "goodbye", b"goodbye", "heartbeat", b"heartbeat", "hello", b"hello", "message", b"message", "report", b"report"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "chunk_ack", b"chunk_ack", "credit", b"credit", "drain", b"drain", "goodbye", b"goodbye", "heartbeat", b"heartbeat", "hello", b"hello", "message", b"message", "report", b"report"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk_ack", b"chunk_ack", "credit", b"credit", "drain", b"drain", "goodbye", b"goodbye", "heartbeat", b"heartbeat", "hello", b"hello", "message", b"message", "report", b"report"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "chunk_ack", b"chunk_ack", "credit", b"credit", "drain", b"drain", "goodbye", b"goodbye", "heartbeat", b"heartbeat", "hello", b"hello", "message", b"message", "report", b"report"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["hello", "credit", "heartbeat", "report", "chunk_ack", "drain", "goodbye"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["hello", "credit", "heartbeat", "report", "chunk_ack", "drain", "goodbye", "batch"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
 Global___ServeRequest: _TypeAlias = ServeRequest  # noqa: Y015
+
+@_typing.final
+class ServeRequestBatch(_message.Message):
+    """Carries several messages of a worker's, as if they had been sent one after another. Messages cost more than what is in
+    them, so whoever has several to send at the same moment saves most of it.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUESTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___ServeRequest]:
+        """The messages in their order; neither Hello nor batches."""
+
+    def __init__(
+        self,
+        *,
+        requests: _abc.Iterable[Global___ServeRequest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["requests", b"requests"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ServeRequestBatch: _TypeAlias = ServeRequestBatch  # noqa: Y015
 
 @_typing.final
 class ServeResponse(_message.Message):
@@ -96,6 +128,7 @@ class ServeResponse(_message.Message):
     CANCEL_FIELD_NUMBER: _builtins.int
     DRAIN_FIELD_NUMBER: _builtins.int
     GOODBYE_FIELD_NUMBER: _builtins.int
+    BATCH_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def welcome(self) -> _worker_messages_pb2.Welcome:
         """Answers Hello."""
@@ -128,6 +161,10 @@ class ServeResponse(_message.Message):
     def goodbye(self) -> _worker_messages_pb2.Goodbye:
         """Announces that the server ends the stream."""
 
+    @_builtins.property
+    def batch(self) -> Global___ServeResponseBatch:
+        """Carries several messages at once; only where both sides have the capability "batches"."""
+
     def __init__(
         self,
         *,
@@ -139,16 +176,41 @@ class ServeResponse(_message.Message):
         cancel: _worker_messages_pb2.CancelTask | None = ...,
         drain: _worker_messages_pb2.Drain | None = ...,
         goodbye: _worker_messages_pb2.Goodbye | None = ...,
+        batch: Global___ServeResponseBatch | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "assignment", b"assignment", "cancel", b"cancel", "drain", b"drain", "goodbye", b"goodbye", "heartbeat_ack", b"heartbeat_ack", "item_results", b"item_results", "message", b"message", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "assignment", b"assignment", "batch", b"batch", "cancel", b"cancel", "drain", b"drain", "goodbye", b"goodbye", "heartbeat_ack", b"heartbeat_ack", "item_results", b"item_results", "message", b"message", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "assignment", b"assignment", "cancel", b"cancel", "drain", b"drain", "goodbye", b"goodbye", "heartbeat_ack", b"heartbeat_ack", "item_results", b"item_results", "message", b"message", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "assignment", b"assignment", "batch", b"batch", "cancel", b"cancel", "drain", b"drain", "goodbye", b"goodbye", "heartbeat_ack", b"heartbeat_ack", "item_results", b"item_results", "message", b"message", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "assignment", "item_results", "ack", "heartbeat_ack", "cancel", "drain", "goodbye"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "assignment", "item_results", "ack", "heartbeat_ack", "cancel", "drain", "goodbye", "batch"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
 Global___ServeResponse: _TypeAlias = ServeResponse  # noqa: Y015
+
+@_typing.final
+class ServeResponseBatch(_message.Message):
+    """Carries several messages of the server's, as if they had been sent one after another."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESPONSES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def responses(self) -> _containers.RepeatedCompositeFieldContainer[Global___ServeResponse]:
+        """The messages in their order; neither Welcome nor batches."""
+
+    def __init__(
+        self,
+        *,
+        responses: _abc.Iterable[Global___ServeResponse] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["responses", b"responses"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ServeResponseBatch: _TypeAlias = ServeResponseBatch  # noqa: Y015
 
 @_typing.final
 class ReportTaskRequest(_message.Message):

@@ -66,7 +66,7 @@ export type Hello = Message<"evalrpc.v1.Hello"> & {
   clientVersion: string;
 
   /**
-   * Further abilities, by name. Unknown ones are passed over.
+   * Further abilities, by name. Unknown ones are passed over. "batches": takes and sends several messages as one.
    *
    * @generated from field: repeated string capabilities = 6;
    */
@@ -115,7 +115,7 @@ export type HelloJson = {
   clientVersion?: string;
 
   /**
-   * Further abilities, by name. Unknown ones are passed over.
+   * Further abilities, by name. Unknown ones are passed over. "batches": takes and sends several messages as one.
    *
    * @generated from field: repeated string capabilities = 6;
    */
@@ -675,7 +675,7 @@ export type TaskAck = Message<"evalrpc.v1.TaskAck"> & {
   taskToken: string;
 
   /**
-   * Whether the report was ignored, as the assignment had gone to another worker or was cancelled.
+   * Whether the report was ignored, as the assignment had gone to another worker, was cancelled, or is not known.
    *
    * @generated from field: bool ignored = 2;
    */
@@ -696,7 +696,7 @@ export type TaskAckJson = {
   taskToken?: string;
 
   /**
-   * Whether the report was ignored, as the assignment had gone to another worker or was cancelled.
+   * Whether the report was ignored, as the assignment had gone to another worker, was cancelled, or is not known.
    *
    * @generated from field: bool ignored = 2;
    */
@@ -711,13 +711,15 @@ export const TaskAckSchema: GenMessage<TaskAck, {jsonType: TaskAckJson}> = /*@__
   messageDesc(file_evalrpc_v1_worker_messages, 8);
 
 /**
- * Shows that a worker is alive and what it is at; renews the leases of the assignments it lists.
+ * Shows that a worker is alive and what it is at; renews the leases of the assignments it lists. After the first heartbeat
+ * of a stream, assignments of earlier streams that it does not list go to others: they never arrived. So the first one
+ * comes at once after Welcome, before any report.
  *
  * @generated from message evalrpc.v1.Heartbeat
  */
 export type Heartbeat = Message<"evalrpc.v1.Heartbeat"> & {
   /**
-   * The assignments that the worker has.
+   * The assignments that the worker has, those included that it has reported and that are not acknowledged yet.
    *
    * @generated from field: repeated string task_tokens = 1;
    */
@@ -725,13 +727,15 @@ export type Heartbeat = Message<"evalrpc.v1.Heartbeat"> & {
 };
 
 /**
- * Shows that a worker is alive and what it is at; renews the leases of the assignments it lists.
+ * Shows that a worker is alive and what it is at; renews the leases of the assignments it lists. After the first heartbeat
+ * of a stream, assignments of earlier streams that it does not list go to others: they never arrived. So the first one
+ * comes at once after Welcome, before any report.
  *
  * @generated from message evalrpc.v1.Heartbeat
  */
 export type HeartbeatJson = {
   /**
-   * The assignments that the worker has.
+   * The assignments that the worker has, those included that it has reported and that are not acknowledged yet.
    *
    * @generated from field: repeated string task_tokens = 1;
    */

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file evalrpc/v1/worker_service.proto.
  */
 export const file_evalrpc_v1_worker_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9ldmFscnBjL3YxL3dvcmtlcl9zZXJ2aWNlLnByb3RvEgpldmFscnBjLnYxIrACCgxTZXJ2ZVJlcXVlc3QSIgoFaGVsbG8YASABKAsyES5ldmFscnBjLnYxLkhlbGxvSAASJAoGY3JlZGl0GAIgASgLMhIuZXZhbHJwYy52MS5DcmVkaXRIABIqCgloZWFydGJlYXQYAyABKAsyFS5ldmFscnBjLnYxLkhlYXJ0YmVhdEgAEigKBnJlcG9ydBgEIAEoCzIWLmV2YWxycGMudjEuVGFza1JlcG9ydEgAEikKCWNodW5rX2FjaxgFIAEoCzIULmV2YWxycGMudjEuQ2h1bmtBY2tIABIiCgVkcmFpbhgGIAEoCzIRLmV2YWxycGMudjEuRHJhaW5IABImCgdnb29kYnllGAcgASgLMhMuZXZhbHJwYy52MS5Hb29kYnllSABCCQoHbWVzc2FnZSLyAgoNU2VydmVSZXNwb25zZRImCgd3ZWxjb21lGAEgASgLMhMuZXZhbHJwYy52MS5XZWxjb21lSAASLAoKYXNzaWdubWVudBgCIAEoCzIWLmV2YWxycGMudjEuQXNzaWdubWVudEgAEjMKDGl0ZW1fcmVzdWx0cxgDIAEoCzIbLmV2YWxycGMudjEuSXRlbVJlc3VsdENodW5rSAASIgoDYWNrGAQgASgLMhMuZXZhbHJwYy52MS5UYXNrQWNrSAASMQoNaGVhcnRiZWF0X2FjaxgFIAEoCzIYLmV2YWxycGMudjEuSGVhcnRiZWF0QWNrSAASKAoGY2FuY2VsGAYgASgLMhYuZXZhbHJwYy52MS5DYW5jZWxUYXNrSAASIgoFZHJhaW4YByABKAsyES5ldmFscnBjLnYxLkRyYWluSAASJgoHZ29vZGJ5ZRgIIAEoCzITLmV2YWxycGMudjEuR29vZGJ5ZUgAQgkKB21lc3NhZ2UiOwoRUmVwb3J0VGFza1JlcXVlc3QSJgoGcmVwb3J0GAEgASgLMhYuZXZhbHJwYy52MS5UYXNrUmVwb3J0IjYKElJlcG9ydFRhc2tSZXNwb25zZRIgCgNhY2sYASABKAsyEy5ldmFscnBjLnYxLlRhc2tBY2siTQoSTGlzdFdvcmtlcnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEhAKCGZ1bmN0aW9uGAMgASgJIlMKE0xpc3RXb3JrZXJzUmVzcG9uc2USIwoHd29ya2VycxgBIAMoCzISLmV2YWxycGMudjEuV29ya2VyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCTLuAQoNV29ya2VyU2VydmljZRJACgVTZXJ2ZRIYLmV2YWxycGMudjEuU2VydmVSZXF1ZXN0GhkuZXZhbHJwYy52MS5TZXJ2ZVJlc3BvbnNlKAEwARJLCgpSZXBvcnRUYXNrEh0uZXZhbHJwYy52MS5SZXBvcnRUYXNrUmVxdWVzdBoeLmV2YWxycGMudjEuUmVwb3J0VGFza1Jlc3BvbnNlEk4KC0xpc3RXb3JrZXJzEh4uZXZhbHJwYy52MS5MaXN0V29ya2Vyc1JlcXVlc3QaHy5ldmFscnBjLnYxLkxpc3RXb3JrZXJzUmVzcG9uc2VCTQoOZGV2LmV2YWxycGMudjFQAVo5Z2l0aHViLmNvbS9ldmFscnBjL2V2YWxycGMvY2xpZW50cy9nby9ldmFscnBjdjE7ZXZhbHJwY3YxYgZwcm90bzM", [file_evalrpc_v1_worker, file_evalrpc_v1_worker_messages]);
+  fileDesc("Ch9ldmFscnBjL3YxL3dvcmtlcl9zZXJ2aWNlLnByb3RvEgpldmFscnBjLnYxIuACCgxTZXJ2ZVJlcXVlc3QSIgoFaGVsbG8YASABKAsyES5ldmFscnBjLnYxLkhlbGxvSAASJAoGY3JlZGl0GAIgASgLMhIuZXZhbHJwYy52MS5DcmVkaXRIABIqCgloZWFydGJlYXQYAyABKAsyFS5ldmFscnBjLnYxLkhlYXJ0YmVhdEgAEigKBnJlcG9ydBgEIAEoCzIWLmV2YWxycGMudjEuVGFza1JlcG9ydEgAEikKCWNodW5rX2FjaxgFIAEoCzIULmV2YWxycGMudjEuQ2h1bmtBY2tIABIiCgVkcmFpbhgGIAEoCzIRLmV2YWxycGMudjEuRHJhaW5IABImCgdnb29kYnllGAcgASgLMhMuZXZhbHJwYy52MS5Hb29kYnllSAASLgoFYmF0Y2gYCCABKAsyHS5ldmFscnBjLnYxLlNlcnZlUmVxdWVzdEJhdGNoSABCCQoHbWVzc2FnZSI/ChFTZXJ2ZVJlcXVlc3RCYXRjaBIqCghyZXF1ZXN0cxgBIAMoCzIYLmV2YWxycGMudjEuU2VydmVSZXF1ZXN0IqMDCg1TZXJ2ZVJlc3BvbnNlEiYKB3dlbGNvbWUYASABKAsyEy5ldmFscnBjLnYxLldlbGNvbWVIABIsCgphc3NpZ25tZW50GAIgASgLMhYuZXZhbHJwYy52MS5Bc3NpZ25tZW50SAASMwoMaXRlbV9yZXN1bHRzGAMgASgLMhsuZXZhbHJwYy52MS5JdGVtUmVzdWx0Q2h1bmtIABIiCgNhY2sYBCABKAsyEy5ldmFscnBjLnYxLlRhc2tBY2tIABIxCg1oZWFydGJlYXRfYWNrGAUgASgLMhguZXZhbHJwYy52MS5IZWFydGJlYXRBY2tIABIoCgZjYW5jZWwYBiABKAsyFi5ldmFscnBjLnYxLkNhbmNlbFRhc2tIABIiCgVkcmFpbhgHIAEoCzIRLmV2YWxycGMudjEuRHJhaW5IABImCgdnb29kYnllGAggASgLMhMuZXZhbHJwYy52MS5Hb29kYnllSAASLwoFYmF0Y2gYCSABKAsyHi5ldmFscnBjLnYxLlNlcnZlUmVzcG9uc2VCYXRjaEgAQgkKB21lc3NhZ2UiQgoSU2VydmVSZXNwb25zZUJhdGNoEiwKCXJlc3BvbnNlcxgBIAMoCzIZLmV2YWxycGMudjEuU2VydmVSZXNwb25zZSI7ChFSZXBvcnRUYXNrUmVxdWVzdBImCgZyZXBvcnQYASABKAsyFi5ldmFscnBjLnYxLlRhc2tSZXBvcnQiNgoSUmVwb3J0VGFza1Jlc3BvbnNlEiAKA2FjaxgBIAEoCzITLmV2YWxycGMudjEuVGFza0FjayJNChJMaXN0V29ya2Vyc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSEAoIZnVuY3Rpb24YAyABKAkiUwoTTGlzdFdvcmtlcnNSZXNwb25zZRIjCgd3b3JrZXJzGAEgAygLMhIuZXZhbHJwYy52MS5Xb3JrZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJMu4BCg1Xb3JrZXJTZXJ2aWNlEkAKBVNlcnZlEhguZXZhbHJwYy52MS5TZXJ2ZVJlcXVlc3QaGS5ldmFscnBjLnYxLlNlcnZlUmVzcG9uc2UoATABEksKClJlcG9ydFRhc2sSHS5ldmFscnBjLnYxLlJlcG9ydFRhc2tSZXF1ZXN0Gh4uZXZhbHJwYy52MS5SZXBvcnRUYXNrUmVzcG9uc2USTgoLTGlzdFdvcmtlcnMSHi5ldmFscnBjLnYxLkxpc3RXb3JrZXJzUmVxdWVzdBofLmV2YWxycGMudjEuTGlzdFdvcmtlcnNSZXNwb25zZUJNCg5kZXYuZXZhbHJwYy52MVABWjlnaXRodWIuY29tL2V2YWxycGMvZXZhbHJwYy9jbGllbnRzL2dvL2V2YWxycGN2MTtldmFscnBjdjFiBnByb3RvMw", [file_evalrpc_v1_worker, file_evalrpc_v1_worker_messages]);
 
 /**
  * Carries one message of a worker's.
@@ -83,6 +83,14 @@ export type ServeRequest = Message<"evalrpc.v1.ServeRequest"> & {
      */
     value: Goodbye;
     case: "goodbye";
+  } | {
+    /**
+     * Carries several messages at once; only where both sides have the capability "batches".
+     *
+     * @generated from field: evalrpc.v1.ServeRequestBatch batch = 8;
+     */
+    value: ServeRequestBatch;
+    case: "batch";
   } | { case: undefined; value?: undefined };
 };
 
@@ -140,6 +148,13 @@ export type ServeRequestJson = {
    * @generated from field: evalrpc.v1.Goodbye goodbye = 7;
    */
   goodbye?: GoodbyeJson;
+
+  /**
+   * Carries several messages at once; only where both sides have the capability "batches".
+   *
+   * @generated from field: evalrpc.v1.ServeRequestBatch batch = 8;
+   */
+  batch?: ServeRequestBatchJson;
 };
 
 /**
@@ -148,6 +163,43 @@ export type ServeRequestJson = {
  */
 export const ServeRequestSchema: GenMessage<ServeRequest, {jsonType: ServeRequestJson}> = /*@__PURE__*/
   messageDesc(file_evalrpc_v1_worker_service, 0);
+
+/**
+ * Carries several messages of a worker's, as if they had been sent one after another. Messages cost more than what is in
+ * them, so whoever has several to send at the same moment saves most of it.
+ *
+ * @generated from message evalrpc.v1.ServeRequestBatch
+ */
+export type ServeRequestBatch = Message<"evalrpc.v1.ServeRequestBatch"> & {
+  /**
+   * The messages in their order; neither Hello nor batches.
+   *
+   * @generated from field: repeated evalrpc.v1.ServeRequest requests = 1;
+   */
+  requests: ServeRequest[];
+};
+
+/**
+ * Carries several messages of a worker's, as if they had been sent one after another. Messages cost more than what is in
+ * them, so whoever has several to send at the same moment saves most of it.
+ *
+ * @generated from message evalrpc.v1.ServeRequestBatch
+ */
+export type ServeRequestBatchJson = {
+  /**
+   * The messages in their order; neither Hello nor batches.
+   *
+   * @generated from field: repeated evalrpc.v1.ServeRequest requests = 1;
+   */
+  requests?: ServeRequestJson[];
+};
+
+/**
+ * Describes the message evalrpc.v1.ServeRequestBatch.
+ * Use `create(ServeRequestBatchSchema)` to create a new message.
+ */
+export const ServeRequestBatchSchema: GenMessage<ServeRequestBatch, {jsonType: ServeRequestBatchJson}> = /*@__PURE__*/
+  messageDesc(file_evalrpc_v1_worker_service, 1);
 
 /**
  * Carries one message of the server's.
@@ -224,6 +276,14 @@ export type ServeResponse = Message<"evalrpc.v1.ServeResponse"> & {
      */
     value: Goodbye;
     case: "goodbye";
+  } | {
+    /**
+     * Carries several messages at once; only where both sides have the capability "batches".
+     *
+     * @generated from field: evalrpc.v1.ServeResponseBatch batch = 9;
+     */
+    value: ServeResponseBatch;
+    case: "batch";
   } | { case: undefined; value?: undefined };
 };
 
@@ -288,6 +348,13 @@ export type ServeResponseJson = {
    * @generated from field: evalrpc.v1.Goodbye goodbye = 8;
    */
   goodbye?: GoodbyeJson;
+
+  /**
+   * Carries several messages at once; only where both sides have the capability "batches".
+   *
+   * @generated from field: evalrpc.v1.ServeResponseBatch batch = 9;
+   */
+  batch?: ServeResponseBatchJson;
 };
 
 /**
@@ -295,7 +362,42 @@ export type ServeResponseJson = {
  * Use `create(ServeResponseSchema)` to create a new message.
  */
 export const ServeResponseSchema: GenMessage<ServeResponse, {jsonType: ServeResponseJson}> = /*@__PURE__*/
-  messageDesc(file_evalrpc_v1_worker_service, 1);
+  messageDesc(file_evalrpc_v1_worker_service, 2);
+
+/**
+ * Carries several messages of the server's, as if they had been sent one after another.
+ *
+ * @generated from message evalrpc.v1.ServeResponseBatch
+ */
+export type ServeResponseBatch = Message<"evalrpc.v1.ServeResponseBatch"> & {
+  /**
+   * The messages in their order; neither Welcome nor batches.
+   *
+   * @generated from field: repeated evalrpc.v1.ServeResponse responses = 1;
+   */
+  responses: ServeResponse[];
+};
+
+/**
+ * Carries several messages of the server's, as if they had been sent one after another.
+ *
+ * @generated from message evalrpc.v1.ServeResponseBatch
+ */
+export type ServeResponseBatchJson = {
+  /**
+   * The messages in their order; neither Welcome nor batches.
+   *
+   * @generated from field: repeated evalrpc.v1.ServeResponse responses = 1;
+   */
+  responses?: ServeResponseJson[];
+};
+
+/**
+ * Describes the message evalrpc.v1.ServeResponseBatch.
+ * Use `create(ServeResponseBatchSchema)` to create a new message.
+ */
+export const ServeResponseBatchSchema: GenMessage<ServeResponseBatch, {jsonType: ServeResponseBatchJson}> = /*@__PURE__*/
+  messageDesc(file_evalrpc_v1_worker_service, 3);
 
 /**
  * Reports what became of an assignment.
@@ -330,7 +432,7 @@ export type ReportTaskRequestJson = {
  * Use `create(ReportTaskRequestSchema)` to create a new message.
  */
 export const ReportTaskRequestSchema: GenMessage<ReportTaskRequest, {jsonType: ReportTaskRequestJson}> = /*@__PURE__*/
-  messageDesc(file_evalrpc_v1_worker_service, 2);
+  messageDesc(file_evalrpc_v1_worker_service, 4);
 
 /**
  * Confirms the report.
@@ -365,7 +467,7 @@ export type ReportTaskResponseJson = {
  * Use `create(ReportTaskResponseSchema)` to create a new message.
  */
 export const ReportTaskResponseSchema: GenMessage<ReportTaskResponse, {jsonType: ReportTaskResponseJson}> = /*@__PURE__*/
-  messageDesc(file_evalrpc_v1_worker_service, 3);
+  messageDesc(file_evalrpc_v1_worker_service, 5);
 
 /**
  * Asks for a page of workers.
@@ -428,7 +530,7 @@ export type ListWorkersRequestJson = {
  * Use `create(ListWorkersRequestSchema)` to create a new message.
  */
 export const ListWorkersRequestSchema: GenMessage<ListWorkersRequest, {jsonType: ListWorkersRequestJson}> = /*@__PURE__*/
-  messageDesc(file_evalrpc_v1_worker_service, 4);
+  messageDesc(file_evalrpc_v1_worker_service, 6);
 
 /**
  * Returns a page of workers.
@@ -477,7 +579,7 @@ export type ListWorkersResponseJson = {
  * Use `create(ListWorkersResponseSchema)` to create a new message.
  */
 export const ListWorkersResponseSchema: GenMessage<ListWorkersResponse, {jsonType: ListWorkersResponseJson}> = /*@__PURE__*/
-  messageDesc(file_evalrpc_v1_worker_service, 5);
+  messageDesc(file_evalrpc_v1_worker_service, 7);
 
 /**
  * Connects workers: processes that host task and evaluator functions in their own language, and need no open port.
