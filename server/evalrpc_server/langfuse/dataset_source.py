@@ -48,8 +48,6 @@ class LangfuseDataSource:
         pages = self._selection.pages(cursor)
         try:
             async for page in pages:
-                if page.last and (problem := self._selection.shortfall()):
-                    raise DataSourceError(problem)
                 items = [_item(item, number) for number, item in enumerate(page.items, index)]
                 index += len(items)
                 yield ItemPage(items=items, cursor=page.cursor, last=page.last)

@@ -62,14 +62,22 @@ class Selection:
         dataset: says which items.
         spool: the directory for items whose order is being drawn.
         at_most: a limit besides that of `dataset`.
+        lenient: whether the dataset may lack what is asked for.
     """
 
     def __init__(
-        self, reading: OldestFirst, dataset: LangfuseDataset, *, spool: Path, at_most: int | None = None
+        self,
+        reading: OldestFirst,
+        dataset: LangfuseDataset,
+        *,
+        spool: Path,
+        at_most: int | None = None,
+        lenient: bool = False,
     ) -> None:
         self._reading = reading
         self._dataset = dataset
         self._spool = spool
+        self._lenient = lenient
         limits = [limit for limit in (dataset.limit, at_most) if limit is not None]
         self._limit = min(limits, default=None)
         self._ids = {item_id: number for number, item_id in enumerate(dataset.item_ids)}
@@ -81,7 +89,8 @@ class Selection:
         """Yields the items from the beginning or behind a cursor; the last page may be empty.
 
         Raises:
-            DataSourceError: they cannot be read.
+            DataSourceError: they cannot be read; or, unless it is lenient, one that is asked for by its id is not there, or
+                nothing is selected.
         """
         start = msgspec.json.decode(cursor, type=_Cursor) if cursor else _Cursor()
         drawn = self._dataset.shuffle is not None or self._dataset.sample is not None
@@ -89,27 +98,23 @@ class Selection:
             async for page in pages:
                 yield page
 
-    def shortfall(self) -> Error | None:
-        """Returns what the dataset lacked, once the last page was there; None where it had all that was asked for."""
-        name, project = self._dataset.name, self._reading.project
-        facts = {"dataset": name, "project": project}
-        stopped_early = self._limit is not None and self._taken >= self._limit
+    def _check(self, taken: int) -> None:
+        """Checks a selection that is complete."""
+        if self._lenient:
+            return
+        name = self._dataset.name
+        facts = {"dataset": name, "project": self._reading.project}
+        stopped_early = self._limit is not None and taken >= self._limit
         if (missing := self._missing()) and not stopped_early:
             named = ", ".join(repr(item_id) for item_id in missing[:_NAMED])
             more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
-            return Error(
-                reason=Reason.DATASET_ITEM_NOT_FOUND,
-                message=f"The dataset {name!r} had no active item {named}{more} as of {self._dataset.version}.",
-                metadata=facts | {"dataset_item_id": missing[0]},
-            )
-        if self._taken == 0:
-            return Error(
-                reason=Reason.DATASET_ITEM_NOT_FOUND,
-                message=f"No item of the dataset {name!r} as of {self._dataset.version} is selected; "
-                "check metadata_equals.",
-                metadata=facts,
-            )
-        return None
+            problem = f"The dataset {name!r} had no active item {named}{more} as of {self._dataset.version}."
+            facts["dataset_item_id"] = missing[0]
+        elif taken == 0:
+            problem = f"No item of the dataset {name!r} as of {self._dataset.version} is selected; check metadata_equals."
+        else:
+            return
+        raise DataSourceError(Error(reason=Reason.DATASET_ITEM_NOT_FOUND, message=problem, metadata=facts))
 
     def _missing(self) -> list[str]:
         return [item_id for item_id, number in self._ids.items() if not self._found >> number & 1]
@@ -127,9 +132,12 @@ class Selection:
                     if self._complete():
                         break
                 last = position >= batch.total or self._complete()
+                if last:
+                    self._check(self._taken)
                 yield self._page(items, position, last=last)
                 if last:
                     return
+        self._check(self._taken)
         yield self._page((), position, last=True)
 
     def _complete(self) -> bool:
@@ -147,6 +155,7 @@ class Selection:
         try:
             spool = await asyncio.to_thread(Spool, self._spool)
             places = await self._draw(spool)
+            self._check(len(places))
             self._taken = start.taken
             last = False
             while not last:

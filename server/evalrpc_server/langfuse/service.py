@@ -77,7 +77,7 @@ class HostedDatasets:
             connection.api, pinned.name, pinned.version, clock=self._clock, patience=LOOKUP_SECONDS
         )
         try:
-            async with aclosing(Selection(reading, pinned, spool=self._spool).pages()) as pages:
+            async with aclosing(Selection(reading, pinned, spool=self._spool, lenient=True).pages()) as pages:
                 async for page in pages:
                     yield page.items
         except DataSourceError as error:
