@@ -249,6 +249,53 @@ func TestAWorkerFindsAKilledServerAgain(t *testing.T) {
 	}
 }
 
+func TestAWorkerThatIsGoneIsReplacedAndItsLateReportIgnored(t *testing.T) {
+	server, err := testserver.Start(t.TempDir(), "", "EVALRPC_WORKER_LEASE=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Kill)
+	wire, err := testserver.NewWire(server.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(wire.Close)
+	begun, cause := make(chan struct{}), make(chan error, 1)
+	gone, stopGone := serve(t, connectTo(t, wire.Address()), evalrpc.WorkerOptions{Functions: []evalrpc.Function{{
+		Name: "answer", Task: func(ctx context.Context, _ evalrpc.TaskItem) (any, error) {
+			close(begun)
+			<-ctx.Done() // it ends as soon as the server says that the call has gone to another
+			cause <- context.Cause(ctx)
+			return "late", nil
+		},
+	}}})
+	client := connectTo(t, server.Address)
+	run := start(t, client, evalrpc.RunOptions{
+		Name: "replaced", Data: numbered(1), Task: evalrpc.WorkerTask{Function: "answer"},
+	})
+	<-begun
+	wire.SetTarget("127.0.0.1:1")
+	wire.Cut()
+	_, stopOther := serve(t, client, evalrpc.WorkerOptions{Functions: []evalrpc.Function{{Name: "answer", Task: echo}}})
+	result, err := run.Result(within(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "output", result.ItemResults[0].Output, evalrpc.JSON("0"))
+	wire.SetTarget(server.Address)
+	if err := <-cause; !strings.Contains(err.Error(), "not this worker's any more") {
+		t.Error(err)
+	}
+	eventually(t, "the function has ended", func() bool { return gone.Stats().InFlight == 0 })
+	equal(t, "lost", gone.Stats().Lost, 1)
+	equal(t, "completed", gone.Stats().Completed, 0)
+	for _, stop := range []func() error{stopGone, stopOther} {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestWorkersThatCannotBeAreRefused(t *testing.T) {
 	client := connect(t)
 	for what, functions := range map[string][]evalrpc.Function{

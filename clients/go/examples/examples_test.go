@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/evalrpc/evalrpc/clients/go"
+	"github.com/evalrpc/evalrpc/clients/go/evalrpctest"
+	"github.com/evalrpc/evalrpc/clients/go/evalrpcv1"
 	"github.com/evalrpc/evalrpc/clients/go/internal/testserver"
 )
 
@@ -131,6 +133,31 @@ func linksAndScores(t *testing.T) {
 		t.Fatalf("%v: %s", err, output)
 	}
 	contains(t, string(output), "France is part of ", "and its score is QUEUED")
+	runsOverADataset(t, server.Address)
+}
+
+func runsOverADataset(t *testing.T, address string) {
+	t.Helper()
+	client, err := evalrpc.NewClient(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = client.Close() }()
+	result := evalrpctest.Run(t, client, evalrpc.RunOptions{
+		Name: "Capitals", Data: evalrpc.LangfuseDataset{Name: "capitals"},
+		Task: evalrpc.TypedTask(func(_ context.Context, country string) (string, error) {
+			return map[string]string{"France": "Paris"}[country], nil
+		}),
+		Evaluators:   []evalrpc.Evaluator{evalrpc.Builtin("exact_match", nil).Named("accuracy")},
+		LangfuseSync: evalrpcv1.LangfuseSync_LANGFUSE_SYNC_WAIT,
+	})
+	evalrpctest.AssertAtLeast(t, result, "accuracy", 1)
+	if len(result.ItemResults) != 1 || result.ItemResults[0].Item.DatasetItemID != "fr" {
+		t.Errorf("results: %+v", result.ItemResults)
+	}
+	if status := result.Experiment.Langfuse; status == nil || status.Accepted == 0 || status.Rejected != 0 {
+		t.Errorf("Langfuse: %+v", status)
+	}
 }
 
 // TestTheReadmeShowsTheExamples compares the code blocks that name a file with that file.
