@@ -13,7 +13,7 @@ from evalrpc_server.domain.events import Event
 from evalrpc_server.domain.experiments import Experiment, State
 from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.domain.trace import trace_id
-from evalrpc_server.runner.run import Parts
+from evalrpc_server.runner.parts import Parts
 from tests.runner.world import SECONDS, World, echo, results, world
 
 NOBODY = Error(reason=Reason.NO_WORKER, message="Nobody.", metadata={"function": "f"}, retryable=True)

@@ -25,9 +25,9 @@ from evalrpc_server.evaluators.port import Case
 from evalrpc_server.runner.collection import Collection
 from evalrpc_server.runner.judging import Judge, Member, RunJudge
 from evalrpc_server.runner.manager import Manager
+from evalrpc_server.runner.parts import Parts
 from evalrpc_server.runner.pipeline import Pipeline
 from evalrpc_server.runner.reporting import NoReporter, Reporter
-from evalrpc_server.runner.run import Parts
 from evalrpc_server.store.port import Store
 from evalrpc_server.store.registry import open_store
 from evalrpc_server.targets.port import TaskAnswer, TaskCall, TaskError

@@ -21,9 +21,9 @@ from evalrpc_server.runner.collection import Collection
 from evalrpc_server.runner.hosting import Hosting
 from evalrpc_server.runner.integration import Integration
 from evalrpc_server.runner.judging import Judge, Member, RunJudge
+from evalrpc_server.runner.parts import Parts
 from evalrpc_server.runner.pipeline import Pipeline
 from evalrpc_server.runner.reporting import NoReporter, Reporter
-from evalrpc_server.runner.run import Parts
 from evalrpc_server.store.port import ItemStore
 from evalrpc_server.targets.registry import TargetResources, open_target
 from evalrpc_server.workers.functions import FunctionKind, FunctionRef

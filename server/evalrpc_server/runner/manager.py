@@ -22,9 +22,10 @@ from evalrpc_server.domain.items import Item
 from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.runner.faults import log_fault
 from evalrpc_server.runner.feed import Feed, Published
+from evalrpc_server.runner.parts import Parts
 from evalrpc_server.runner.recorder import Recorder
 from evalrpc_server.runner.reporting import Reporter
-from evalrpc_server.runner.run import Parts, Run
+from evalrpc_server.runner.run import Run
 from evalrpc_server.store.port import Commit, Creation, ExperimentStore
 
 logger = logging.getLogger(__name__)

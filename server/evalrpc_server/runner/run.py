@@ -3,17 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import enum
 import logging
-from collections.abc import (
-    AsyncGenerator,
-    Awaitable,
-    Callable,
-    Coroutine,
-    Sequence,
-)
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from evalrpc_server.datasets.port import DataSourceError
@@ -21,47 +13,21 @@ from evalrpc_server.domain.clock import Clock
 from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.experiments import Experiment, State
-from evalrpc_server.domain.items import Item
-from evalrpc_server.domain.reasons import Reason
-from evalrpc_server.domain.results import ItemResult, TaskOutcome
-from evalrpc_server.domain.trace import trace_id
 from evalrpc_server.evaluators.port import EvaluatorError
-from evalrpc_server.runner.collection import Collection
 from evalrpc_server.runner.faults import fault
 from evalrpc_server.runner.hosting import Attendance, Hosting, RunError
-from evalrpc_server.runner.judging import RunJudge
-from evalrpc_server.runner.pipeline import Pipeline
+from evalrpc_server.runner.parts import Parts
 from evalrpc_server.runner.recorder import Recorder
-from evalrpc_server.runner.slots import Room, Slots
 from evalrpc_server.runner.stored import StoredResults
+from evalrpc_server.runner.trials import Trials, cut_off
 from evalrpc_server.store.port import ExperimentStore
 
 logger = logging.getLogger(__name__)
-
-_ROOM_CHARACTERS = 32 * 1024 * 1024
-_MOST_AHEAD = 64
 
 
 class _Stop(enum.Enum):
     CANCEL = "cancel"
     DRAIN = "drain"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """What a run works with, all built from the experiment's spec; `hosting` where it needs workers."""
-
-    pipeline: Pipeline
-    run_judges: Sequence[RunJudge]
-    collection: Collection
-    hosting: Hosting | None = None
-
-    async def aclose(self) -> None:
-        """Releases what the parts hold."""
-        await self.pipeline.aclose()
-        await asyncio.gather(*(judge.evaluator.aclose() for judge in self.run_judges))
-        if self.hosting:
-            self.hosting.close()
 
 
 class Run:
@@ -87,11 +53,7 @@ class Run:
         self._parts: Parts | None = None
         self._store = store
         self._clock = clock
-        spec = recorder.experiment.spec
-        self._slots = Slots(spec.max_concurrency)
-        self._room = Room(trials=max(4 * spec.max_concurrency, 1000), characters=_ROOM_CHARACTERS)
-        self._ahead = asyncio.Semaphore(min(spec.max_concurrency, _MOST_AHEAD))
-        self._trials: set[asyncio.Task[None]] = set()
+        self._trials: Trials | None = None
         self._supervising: set[asyncio.Task[None]] = set()
         loop = asyncio.get_running_loop()
         self._stop: asyncio.Future[_Stop] = loop.create_future()
@@ -110,14 +72,18 @@ class Run:
 
     def cancel(self) -> None:
         """Asks the run to cut off what is in flight and to end as CANCELLED."""
-        if not self._stop.done():
-            self._stop.set_result(_Stop.CANCEL)
+        self._stop_for(_Stop.CANCEL)
 
     def drain(self, grace: float) -> None:
         """Asks the run to begin nothing new, and after `grace` seconds to drop what is unfinished."""
         self._grace = grace
+        self._stop_for(_Stop.DRAIN)
+
+    def _stop_for(self, why: _Stop) -> None:
         if not self._stop.done():
-            self._stop.set_result(_Stop.DRAIN)
+            self._stop.set_result(why)
+        if self._trials:
+            self._trials.close()
 
     async def execute(self) -> None:
         """Runs until the experiment's end or a drain. A fault of the server ends it as FAILED."""
@@ -130,9 +96,10 @@ class Run:
         except Exception as error:  # noqa: BLE001  whatever goes wrong, the experiment must come to an end
             await self._fail(fault(error, f"experiment {self.experiment.id}"), recording)
         finally:
-            await _cut_off(self._trials)
-            await _cut_off(self._supervising)
-            await _cut_off({recording})
+            if self._trials:
+                await self._trials.drop()
+            await cut_off(self._supervising)
+            await cut_off({recording})
             if self._broken.done() and not self._broken.cancelled():
                 self._broken.exception()
             if self._parts:
@@ -150,7 +117,7 @@ class Run:
         elif stop is _Stop.CANCEL:
             await self._end_cancelled()
         elif self._trials:
-            await asyncio.wait(self._trials, timeout=self._grace)
+            await self._trials.finish(self._grace)
 
     async def _prepare(self) -> None:
         await self._take_place()
@@ -199,95 +166,13 @@ class Run:
             await working
             return None
         finally:
-            await _cut_off({working})
+            await cut_off({working})
 
     async def _run_trials(self) -> None:
-        loading = asyncio.create_task(self._ready.collection.load())
-        feeding = asyncio.create_task(self._begin_trials())
-        try:
-            await asyncio.wait({loading, feeding}, return_when=asyncio.FIRST_EXCEPTION)
-            for task in (loading, feeding):
-                if task.done():
-                    task.result()
-            if self._trials:
-                await asyncio.wait(self._trials)
-        finally:
-            await _cut_off({loading, feeding})
-
-    async def _begin_trials(self) -> None:
-        """Keeps a few trials waiting for a slot, so that a slot which frees is taken in the same moment."""
-        async with contextlib.aclosing(self._pending_trials()) as pending:
-            async for item, trial in pending:
-                await self._ahead.acquire()
-                await self._room.enter(item.size)
-                task = asyncio.create_task(self._run_trial(item, trial))
-                self._trials.add(task)
-                task.add_done_callback(self._notice_end)
-
-    async def _pending_trials(self) -> AsyncGenerator[tuple[Item, int]]:
-        """Yields the trials that have no result yet, in the order of the data."""
-        spec, resumed = self.experiment.spec, self.experiment.progress.completed > 0
-        await self._note_total()
-        async with contextlib.aclosing(self._ready.collection.pages(end=spec.dry_run_items)) as pages:
-            async for page in pages:
-                await self._note_total()
-                first, last = page[0].index, page[-1].index
-                done = (
-                    await self._store.finished_trials(self.experiment.id, first=first, last=last)
-                    if resumed
-                    else ()
-                )
-                for item in page:
-                    for trial in range(1, spec.repetitions + 1):
-                        if (item.index, trial) not in done:
-                            yield item, trial
-
-    async def _note_total(self) -> None:
-        if self.experiment.progress.total is not None:
-            return
-        state = await self._ready.collection.state()
-        if state.complete:
-            spec = self.experiment.spec
-            items = state.count if spec.dry_run_items is None else min(state.count, spec.dry_run_items)
-            self._recorder.set_total(items * spec.repetitions)
-
-    async def _run_trial(self, item: Item, trial: int) -> None:
-        try:
-            await self._take_slot()
-            if self._stop.done():
-                self._slots.release()
-            else:
-                result = await self._result(item, trial)
-                await self._recorder.record_result(result)
-                self._tell_stored(result.trace_id)
-        finally:
-            self._room.leave(item.size)
-
-    def _tell_stored(self, unit: str) -> None:
-        if hosting := self._ready.hosting:
-            hosting.stored(unit)
-
-    async def _take_slot(self) -> None:
-        try:
-            await self._slots.acquire()
-        finally:
-            self._ahead.release()
-
-    async def _result(self, item: Item, trial: int) -> ItemResult:
-        self._recorder.begin_trial()
-        began = self._clock.now()
-        try:
-            return await self._ready.pipeline.run(item, trial, self._slots)
-        except asyncio.CancelledError:
-            if not self._cut_by_cancel:
-                raise
-            outcome = TaskOutcome(start_time=began, task_duration=0.0, attempts=0, error=_CANCELLED)
-            trace = trace_id(self.experiment.id, item.id, trial)
-            return ItemResult(item=item, trial=trial, outcome=outcome, trace_id=trace)
-
-    @property
-    def _cut_by_cancel(self) -> bool:
-        return self._stop.done() and self._stop.result() is _Stop.CANCEL
+        self._trials = Trials(
+            self._recorder, self._ready, store=self._store, clock=self._clock, notice=self._notice_fault
+        )
+        await self._trials.run()
 
     async def _judge_run(self) -> None:
         judges = self._ready.run_judges
@@ -297,40 +182,23 @@ class Run:
         groups = await asyncio.gather(*(judge.judge(self.experiment.ref, results) for judge in judges))
         evaluations: list[Evaluation] = [evaluation for group in groups for evaluation in group]
         await self._recorder.record_run_evaluations(evaluations)
-        self._tell_stored(self.experiment.id)
+        self._ready.tell_stored(self.experiment.id)
 
     async def _end_cancelled(self) -> None:
         if self.experiment.state is not State.CANCELLING:
             await self._recorder.change_state(State.CANCELLING)
-        for task in self._trials:
-            task.cancel()
         if self._trials:
-            await asyncio.wait(self._trials)
+            await self._trials.cancel()
         await self._recorder.change_state(State.CANCELLED)
 
     async def _fail(self, error: Error, recording: asyncio.Task[None]) -> None:
-        await _cut_off(self._trials)
+        if self._trials:
+            await self._trials.drop()
         if recording.done():
             logger.critical("the log cannot be written; the experiment goes on after a restart")
         else:
             await self._recorder.change_state(State.FAILED, error)
 
-    def _notice_end(self, task: asyncio.Task[None]) -> None:
-        self._trials.discard(task)
-        self._notice_fault(task)
-
     def _notice_fault(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) and not self._broken.done():
             self._broken.set_exception(error)
-
-
-_CANCELLED = Error(
-    reason=Reason.CANCELLED, message="The experiment was cancelled while this item was in flight."
-)
-
-
-async def _cut_off(tasks: set[asyncio.Task[None]]) -> None:
-    """Cancels tasks and waits for their end; what they raise on the way is not wanted any more."""
-    for task in list(tasks):
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

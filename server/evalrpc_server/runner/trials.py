@@ -1,0 +1,176 @@
+"""The trials of a run: begun in the order of the data, as many at once as there are slots and room."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable
+
+from evalrpc_server.domain.clock import Clock
+from evalrpc_server.domain.errors import Error
+from evalrpc_server.domain.items import Item
+from evalrpc_server.domain.reasons import Reason
+from evalrpc_server.domain.results import ItemResult, TaskOutcome
+from evalrpc_server.domain.trace import trace_id
+from evalrpc_server.runner.parts import Parts
+from evalrpc_server.runner.recorder import Recorder
+from evalrpc_server.runner.slots import Room, Slots
+from evalrpc_server.store.port import ExperimentStore
+
+_ROOM_CHARACTERS = 32 * 1024 * 1024
+_MOST_AHEAD = 64
+
+_CANCELLED = Error(
+    reason=Reason.CANCELLED, message="The experiment was cancelled while this item was in flight."
+)
+
+
+class Trials:
+    """Begins the trials that have no result yet, and sees each through to its stored result.
+
+    Args:
+        recorder: stores the results.
+        parts: what trials work with.
+        store: knows which trials have a result.
+        clock: dates what is cut off.
+        notice: is called with the task of each trial that has ended.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        parts: Parts,
+        *,
+        store: ExperimentStore,
+        clock: Clock,
+        notice: Callable[[asyncio.Task[None]], None],
+    ) -> None:
+        self._recorder = recorder
+        self._parts = parts
+        self._store = store
+        self._clock = clock
+        self._notice = notice
+        spec = recorder.experiment.spec
+        self._slots = Slots(spec.max_concurrency)
+        self._room = Room(trials=max(4 * spec.max_concurrency, 1000), characters=_ROOM_CHARACTERS)
+        self._ahead = asyncio.Semaphore(min(spec.max_concurrency, _MOST_AHEAD))
+        self._running: set[asyncio.Task[None]] = set()
+        self._closed = False
+        self._cancelled = False
+
+    async def run(self) -> None:
+        """Begins all trials, while the data may still be loading, and waits for their ends.
+
+        Raises:
+            DataSourceError: the data cannot be read.
+        """
+        loading = asyncio.create_task(self._parts.collection.load())
+        feeding = asyncio.create_task(self._begin())
+        try:
+            await asyncio.wait({loading, feeding}, return_when=asyncio.FIRST_EXCEPTION)
+            for task in (loading, feeding):
+                if task.done():
+                    task.result()
+            await self.finish()
+        finally:
+            await cut_off({loading, feeding})
+
+    def close(self) -> None:
+        """Begins nothing new."""
+        self._closed = True
+
+    async def finish(self, grace: float | None = None) -> None:
+        """Waits for the trials in flight, at most `grace` seconds."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=grace)
+
+    async def cancel(self) -> None:
+        """Cuts off what is in flight and records it as cancelled."""
+        self._closed = self._cancelled = True
+        for task in self._running:
+            task.cancel()
+        await self.finish()
+
+    async def drop(self) -> None:
+        """Cuts off what is in flight and records nothing."""
+        await cut_off(self._running)
+
+    async def _begin(self) -> None:
+        """Keeps a few trials waiting for a slot, so that a slot which frees is taken in the same moment."""
+        async with contextlib.aclosing(self._pending()) as pending:
+            async for item, trial in pending:
+                await self._ahead.acquire()
+                await self._room.enter(item.size)
+                task = asyncio.create_task(self._run(item, trial))
+                self._running.add(task)
+                task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._notice(task)
+
+    async def _pending(self) -> AsyncGenerator[tuple[Item, int]]:
+        """Yields the trials that have no result yet, in the order of the data."""
+        experiment = self._recorder.experiment
+        spec, resumed = experiment.spec, experiment.progress.completed > 0
+        await self._note_total()
+        async with contextlib.aclosing(self._parts.collection.pages(end=spec.dry_run_items)) as pages:
+            async for page in pages:
+                await self._note_total()
+                first, last = page[0].index, page[-1].index
+                done = (
+                    await self._store.finished_trials(experiment.id, first=first, last=last)
+                    if resumed
+                    else ()
+                )
+                for item in page:
+                    for trial in range(1, spec.repetitions + 1):
+                        if (item.index, trial) not in done:
+                            yield item, trial
+
+    async def _note_total(self) -> None:
+        experiment = self._recorder.experiment
+        if experiment.progress.total is not None:
+            return
+        state = await self._parts.collection.state()
+        if state.complete:
+            spec = experiment.spec
+            items = state.count if spec.dry_run_items is None else min(state.count, spec.dry_run_items)
+            self._recorder.set_total(items * spec.repetitions)
+
+    async def _run(self, item: Item, trial: int) -> None:
+        try:
+            await self._take_slot()
+            if self._closed:
+                self._slots.release()
+            else:
+                result = await self._result(item, trial)
+                await self._recorder.record_result(result)
+                self._parts.tell_stored(result.trace_id)
+        finally:
+            self._room.leave(item.size)
+
+    async def _take_slot(self) -> None:
+        try:
+            await self._slots.acquire()
+        finally:
+            self._ahead.release()
+
+    async def _result(self, item: Item, trial: int) -> ItemResult:
+        self._recorder.begin_trial()
+        began = self._clock.now()
+        try:
+            return await self._parts.pipeline.run(item, trial, self._slots)
+        except asyncio.CancelledError:
+            if not self._cancelled:
+                raise
+            outcome = TaskOutcome(start_time=began, task_duration=0.0, attempts=0, error=_CANCELLED)
+            trace = trace_id(self._recorder.experiment.id, item.id, trial)
+            return ItemResult(item=item, trial=trial, outcome=outcome, trace_id=trace)
+
+
+async def cut_off(tasks: set[asyncio.Task[None]]) -> None:
+    """Cancels tasks and waits for their end; what they raise on the way is not wanted any more."""
+    for task in list(tasks):
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
