@@ -20,7 +20,7 @@ class ScoreConfigs:
         self._api = api
         self._known: dict[str, dict[str, JsonValue] | None] = {}
 
-    async def problem(self, body: str) -> str | None:
+    async def problem(self, body: bytes) -> str | None:
         """Returns why a score does not fit the config that it names; None where it fits, or where that cannot be told now.
 
         Args:

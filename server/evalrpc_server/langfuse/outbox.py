@@ -73,7 +73,7 @@ class Delivery:
         self._changed = asyncio.Event()
         senders: Sequence[Any] = (
             TraceSender(api, self._runs, store, self._results, presence=Presence(api, server), clock=clock),
-            ScoreSender(api, server),
+            ScoreSender(api, server, store),
             RunScoreSender(api, server, self._runs, store),
             LinkSender(api, server, self._runs, store, clock=clock, backoff=self._backoff, known=self.hurry),
         )

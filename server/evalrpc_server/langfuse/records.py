@@ -9,7 +9,7 @@ LINK = "link"
 """A result's dataset run item, on servers that want one: the payload is `links.Link`."""
 
 SCORE = "score"
-"""A score: the payload is its body."""
+"""Scores: the payload is the body of one, or an array of several."""
 
 RUN_SCORE = "run_score"
 """A run's score whose run has no id yet, because the server gives it with the first run item: the body without it."""

@@ -97,15 +97,16 @@ class LangfuseReporter:
                     payload=link_payload(result.item.dataset_item_id, trace, result.trial),
                 )
             )
-        environment = self._environment(experiment)
-        for identity, body in item_scores(experiment.id, result, environment):
+        if scores := list(item_scores(experiment.id, result, self._environment(experiment))):
+            alone = len(scores) == 1
             found.append(
                 OutboxRecord(
-                    id=identity,
+                    id=scores[0][0] if alone else f"scores-{trace}",
                     experiment_id=experiment.id,
                     project=project,
                     kind=records.SCORE,
-                    payload=body,
+                    payload=scores[0][1] if alone else f"[{','.join([body for _, body in scores])}]",
+                    records=len(scores),
                 )
             )
         self._outlet.keep(experiment.id, experiment.sequence, result)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import msgspec
 
@@ -15,7 +16,7 @@ from evalrpc_server.langfuse.runs import Runs
 from evalrpc_server.langfuse.scores import with_run
 from evalrpc_server.langfuse.server import LangfuseServer
 from evalrpc_server.langfuse.stream import Settlement, is_refusal
-from evalrpc_server.store.port import ExperimentStore, QueuedRecord
+from evalrpc_server.store.port import ExperimentStore, OutboxStore, QueuedRecord
 
 MAX_BATCH_BYTES = 900_000
 """Scores in one request; `POST /scores` takes 1 MiB."""
@@ -35,34 +36,51 @@ class _Head(msgspec.Struct):
 
 
 _decode_head = msgspec.json.Decoder(_Head).decode
+_decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreBatch:
-    """Scores that travel together: their positions and bodies."""
+    """Scores that travel together: queued records, each with its payload as bytes."""
 
-    positions: Sequence[int]
-    bodies: Sequence[bytes]
+    queued: Sequence[QueuedRecord]
+    payloads: Sequence[bytes]
+
+    @property
+    def positions(self) -> Sequence[int]:
+        """The records' positions in the outbox."""
+        return [one.position for one in self.queued]
 
     def halves(self) -> Sequence[ScoreBatch]:
-        """Returns two batches with half of the scores each."""
-        middle = len(self.positions) // 2
+        """Returns two batches with half of the records each."""
+        middle = len(self.queued) // 2
         return [
-            ScoreBatch(self.positions[part], self.bodies[part])
+            ScoreBatch(self.queued[part], self.payloads[part])
             for part in (slice(None, middle), slice(middle, None))
         ]
 
 
 class ScoreSender:
-    """Sends scores for one project. Ids and times are fixed, so that sending a score twice changes nothing."""
+    """Sends scores for one project. Ids and times are fixed, so that sending a score twice changes nothing.
+
+    A record may hold several scores, of which each is answered for. Where one of them is refused, the record is split into
+    one for each, so that what is kept is the refused score alone.
+
+    Args:
+        api: of the project.
+        server: of the project.
+        store: where records are split.
+    """
 
     kind = records.SCORE
     parallel = 2
     page = MAX_BATCH_SCORES
 
-    def __init__(self, api: LangfuseApi, server: LangfuseServer) -> None:
+    def __init__(self, api: LangfuseApi, server: LangfuseServer, store: OutboxStore) -> None:
         self._api = api
         self._server = server
+        self._store = store
         self._configs = ScoreConfigs(api)
 
     def inherit(self, queued: Sequence[QueuedRecord]) -> None:
@@ -70,27 +88,44 @@ class ScoreSender:
 
     async def batches(self, queued: Sequence[QueuedRecord]) -> AsyncGenerator[ScoreBatch | Settlement]:
         """Yields batches within the limits of a request; scores that break their config are refused here."""
-        positions: list[int] = []
-        bodies: list[bytes] = []
-        size = 0
+        chosen: list[QueuedRecord] = []
+        payloads: list[bytes] = []
+        size = count = 0
         for one in queued:
-            body = one.record.payload
-            if problem := await self._problem(body):
-                yield Settlement(rejected={one.position: problem})
+            payload = one.record.payload.encode("utf-8")
+            if b'"configId":' in payload and (problem := await self._problem(payload)):
+                yield await self._refused(one, payload, problem)
                 continue
-            encoded = body.encode("utf-8")
-            if bodies and (size + len(encoded) > MAX_BATCH_BYTES or len(bodies) >= MAX_BATCH_SCORES):
-                yield ScoreBatch(positions, bodies)
-                positions, bodies, size = [], [], 0
-            positions.append(one.position)
-            bodies.append(encoded)
-            size += len(encoded) + 1
-        if bodies:
-            yield ScoreBatch(positions, bodies)
+            if chosen and (
+                size + len(payload) > MAX_BATCH_BYTES or count + one.record.records > MAX_BATCH_SCORES
+            ):
+                yield ScoreBatch(chosen, payloads)
+                chosen, payloads, size, count = [], [], 0, 0
+            chosen.append(one)
+            payloads.append(payload)
+            size += len(payload)
+            count += one.record.records
+        if chosen:
+            yield ScoreBatch(chosen, payloads)
 
-    async def _problem(self, body: str) -> str | None:
-        """Returns why Langfuse would drop a score after having taken it, or None."""
-        return await self._configs.problem(body) if '"configId":' in body else None
+    async def _problem(self, payload: bytes) -> str | None:
+        """Returns why Langfuse would drop one of a record's scores after having taken it, or None."""
+        for body in _bodies(payload):
+            if problem := await self._configs.problem(body):
+                return problem
+        return None
+
+    async def _refused(self, one: QueuedRecord, payload: bytes, problem: str) -> Settlement:
+        """Refuses a score; a record with several of them is split first, to find the one."""
+        if one.record.records == 1:
+            return Settlement(rejected={one.position: problem})
+        bodies = _bodies(payload)
+        parts = [
+            replace(one.record, id=_decode_head(body).id, payload=body.decode("utf-8"), records=1)
+            for body in bodies
+        ]
+        await self._store.split_outbox(one.position, parts)
+        return Settlement(deferred=[one.position])
 
     async def send(self, batch: ScoreBatch) -> tuple[Settlement, Sequence[ScoreBatch]]:
         """Sends a batch in the way that the server takes."""
@@ -100,9 +135,11 @@ class ScoreSender:
 
     async def _send_array(self, batch: ScoreBatch) -> tuple[Settlement, Sequence[ScoreBatch]]:
         """Sends an array; its answer does not say which entries were refused, so that is found by halving."""
-        content = b"[" + b",".join(batch.bodies) + b"]"
+        entries = [payload[1:-1] if payload[:1] == b"[" else payload for payload in batch.payloads]
         try:
-            answer = await self._api.request("POST", _SCORES, content=content, headers=_JSON)
+            answer = await self._api.request(
+                "POST", _SCORES, content=b"[%b]" % b",".join(entries), headers=_JSON
+            )
             problem = _refusal_among(answer)
         except ApiError as error:
             if error.status == 400 and "expected object" in error.text:
@@ -113,20 +150,23 @@ class ScoreSender:
             problem = str(error)
         if problem is None:
             return Settlement(accepted=batch.positions), ()
-        if len(batch.positions) > 1:
-            return Settlement(), batch.halves()
-        return Settlement(rejected={batch.positions[0]: problem}), ()
+        return await self._narrowed(batch, problem)
 
     async def _send_events(self, batch: ScoreBatch) -> tuple[Settlement, Sequence[ScoreBatch]]:
         """Sends `score-create` events, each of which is answered for."""
-        heads = [_decode_head(body) for body in batch.bodies]
-        events = [
-            b'{"id":"%b","type":"score-create","timestamp":"%b","body":%b}'
-            % (head.id.encode("ascii"), head.timestamp.encode("ascii"), body)
-            for head, body in zip(heads, batch.bodies, strict=True)
-        ]
+        ids: list[list[str]] = []
+        events: list[bytes] = []
+        for payload in batch.payloads:
+            bodies = _bodies(payload)
+            heads = [_decode_head(body) for body in bodies]
+            ids.append([head.id for head in heads])
+            events += [
+                b'{"id":%b,"type":"score-create","timestamp":%b,"body":%b}'
+                % (_encode(head.id), _encode(head.timestamp), body)
+                for head, body in zip(heads, bodies, strict=True)
+            ]
         metadata = {"batch_size": len(events), "sdk_name": "evalrpc", "sdk_version": __version__}
-        content = b'{"batch":[%b],"metadata":%b}' % (b",".join(events), msgspec.json.encode(metadata))
+        content = b'{"batch":[%b],"metadata":%b}' % (b",".join(events), _encode(metadata))
         try:
             answer = await self._api.request("POST", _INGESTION, content=content, headers=_JSON)
         except ApiError as error:
@@ -134,10 +174,42 @@ class ScoreSender:
                 self._server.forget()
             if not is_refusal(error) or error.status == 404:
                 raise
-            if len(batch.positions) > 1:
-                return Settlement(), batch.halves()
-            return Settlement(rejected={batch.positions[0]: str(error)}), ()
-        return _entry_by_entry(batch, [head.id for head in heads], answer)
+            return await self._narrowed(batch, str(error))
+        return await self._entry_by_entry(batch, ids, answer)
+
+    async def _narrowed(self, batch: ScoreBatch, problem: str) -> tuple[Settlement, Sequence[ScoreBatch]]:
+        """Halves a batch that was refused, down to the one score that is."""
+        if len(batch.queued) > 1:
+            return Settlement(), batch.halves()
+        return await self._refused(batch.queued[0], batch.payloads[0], problem), ()
+
+    async def _entry_by_entry(
+        self, batch: ScoreBatch, ids: Sequence[Sequence[str]], answer: Answer
+    ) -> tuple[Settlement, Sequence[ScoreBatch]]:
+        taken, refused = _answered(answer)
+        accepted: list[int] = []
+        rejected: dict[int, str] = {}
+        deferred: list[int] = []
+        left: list[int] = []
+        for index, (one, own) in enumerate(zip(batch.queued, ids, strict=True)):
+            problem = next((refused[identity] for identity in own if identity in refused), None)
+            if problem is not None:
+                settlement = await self._refused(one, batch.payloads[index], problem)
+                rejected |= settlement.rejected
+                deferred += settlement.deferred
+            elif taken.issuperset(own):
+                accepted.append(one.position)
+            else:
+                left.append(index)
+        if len(left) == len(batch.queued):
+            raise ApiError("took none of the scores", status=answer.status, retryable=True)
+        rest = ScoreBatch([batch.queued[index] for index in left], [batch.payloads[index] for index in left])
+        settlement = Settlement(accepted=accepted, rejected=rejected, deferred=deferred)
+        return settlement, [rest] if left else []
+
+
+class RunScoreStore(ExperimentStore, OutboxStore, Protocol):
+    """What is needed to send the scores of runs."""
 
 
 class RunScoreSender:
@@ -147,8 +219,8 @@ class RunScoreSender:
     parallel = 1
     page = MAX_BATCH_SCORES
 
-    def __init__(self, api: LangfuseApi, server: LangfuseServer, runs: Runs, store: ExperimentStore) -> None:
-        self._scores = ScoreSender(api, server)
+    def __init__(self, api: LangfuseApi, server: LangfuseServer, runs: Runs, store: RunScoreStore) -> None:
+        self._scores = ScoreSender(api, server, store)
         self._runs = runs
         self._store = store
 
@@ -191,29 +263,22 @@ def _refusal_among(answer: Answer) -> str | None:
     return f"Langfuse refused the score: {message}"
 
 
-def _entry_by_entry(
-    batch: ScoreBatch, ids: Sequence[str], answer: Answer
-) -> tuple[Settlement, Sequence[ScoreBatch]]:
+def _answered(answer: Answer) -> tuple[set[str], dict[str, str]]:
+    """Returns the ids that were taken, and why others were refused for good."""
     body = answer.json()
     try:
-        taken = {entry["id"] for entry in body["successes"]}
-        errors = {entry["id"]: entry for entry in body["errors"]}
-    except (KeyError, TypeError):
+        taken = {str(entry["id"]) for entry in body["successes"]}
+        errors = [(str(entry["id"]), int(entry.get("status", 500)), entry) for entry in body["errors"]]
+    except (KeyError, TypeError, ValueError):
         raise ApiError("answered /ingestion without successes and errors", status=answer.status) from None
-    accepted: list[int] = []
-    rejected: dict[int, str] = {}
-    left: list[int] = []
-    for index, identity in enumerate(ids):
-        position, error = batch.positions[index], errors.get(identity)
-        if error is not None and 400 <= int(error.get("status", 500)) < 500 and error.get("status") != 429:
-            rejected[position] = (
-                f"Langfuse refused the score: {error.get('message')}: {error.get('error', '')}"
-            )
-        elif identity in taken:
-            accepted.append(position)
-        else:
-            left.append(index)
-    if left and not accepted and not rejected:
-        raise ApiError("took none of the scores", status=answer.status, retryable=True)
-    rest = ScoreBatch([batch.positions[index] for index in left], [batch.bodies[index] for index in left])
-    return Settlement(accepted=accepted, rejected=rejected), [rest] if left else []
+    refused = {
+        identity: f"Langfuse refused the score: {entry.get('message')}: {entry.get('error', '')}"
+        for identity, status, entry in errors
+        if 400 <= status < 500 and status not in {408, 429}
+    }
+    return taken, refused
+
+
+def _bodies(payload: bytes) -> Sequence[bytes]:
+    """Returns the bodies of the scores that a record holds."""
+    return [bytes(raw) for raw in _decode_array(payload)] if payload[:1] == b"[" else [payload]

@@ -49,6 +49,7 @@ class OutboxRecord:
         project: the Langfuse project that it goes to.
         kind: what it is, for the deliverer.
         payload: JSON text, in the deliverer's own form.
+        records: how many it stands for; they are counted one by one and settled together.
     """
 
     id: str
@@ -56,6 +57,7 @@ class OutboxRecord:
     project: str
     kind: str
     payload: str
+    records: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,6 +279,9 @@ class OutboxStore(Protocol):
 
     async def add_outbox(self, records: Sequence[OutboxRecord]) -> None:
         """Stores records that come with no change to an experiment."""
+
+    async def split_outbox(self, position: int, records: Sequence[OutboxRecord]) -> None:
+        """Replaces a queued record by those that it holds, which are queued behind all others; does nothing otherwise."""
 
     async def read_outbox(
         self, project: str, kind: str, *, after: int = 0, limit: int, characters: int = PAGE_CHARACTERS

@@ -201,6 +201,10 @@ class SqlStore:
         """Stores records that come with no change to an experiment."""
         await self._writer.write(outbox.add, records, size=sum(len(record.payload) for record in records))
 
+    async def split_outbox(self, position: int, records: Sequence[OutboxRecord]) -> None:
+        """Replaces a queued record by those that it holds."""
+        await self._writer.write(outbox.split, outbox.Split(position, records))
+
     async def read_outbox(
         self, project: str, kind: str, *, after: int = 0, limit: int, characters: int = PAGE_CHARACTERS
     ) -> Sequence[QueuedRecord]:

@@ -143,6 +143,7 @@ def run_every_statement(connection: Connection) -> None:
         experiments.apply(connection, [experiments.Change.of(commit)])
     items.create_collections(connection, ["more"])
     items.append_items(connection, [items.Append("more", make_items(2), "", complete=False)])
+    outbox.split(connection, [outbox.Split(queued[2].position, [make_record("part")])])
     outbox.settle(connection, [outbox.Settlement([queued[0].position], {queued[1].position: "refused"})])
     evaluators.register(connection, [make_evaluator(params={"n": 1})])
     evaluators.delete(connection, [("accuracy", 1), ("accuracy", None)])

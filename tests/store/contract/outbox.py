@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from evalrpc_server.domain.scores import Delivered
 from evalrpc_server.store.port import OutboxCounts, RecordState, Store
 from tests.store.builders import advance, create, make_record
@@ -90,3 +92,31 @@ class OutboxContract:
         await store.add_outbox([make_record("a", "")])
         assert [entry.record.id for entry in await store.read_outbox("main", "score", limit=10)] == ["a", "b"]
         assert await store.outbox_counts("") == OutboxCounts(queued=2)
+
+    async def test_a_record_may_stand_for_several_and_be_split_into_them(self, store: Store):
+        experiment = await create(store)
+        records = [
+            make_record("single"),
+            replace(make_record("three"), records=3),
+            replace(make_record("two"), records=2),
+        ]
+        await store.commit(advance(experiment, [experiment], outbox=records))
+        assert await store.outbox_counts("e1") == OutboxCounts(queued=6)
+        single, three, two = await store.read_outbox("main", "score", limit=10)
+        assert [entry.record for entry in (single, three, two)] == records
+        parts = [make_record(f"part-{number}") for number in range(3)]
+        await store.split_outbox(three.position, parts)
+        await store.split_outbox(three.position, parts)
+        assert await store.outbox_counts("e1") == OutboxCounts(queued=6)
+        behind = await store.read_outbox("main", "score", after=two.position, limit=10)
+        assert [entry.record for entry in behind] == parts
+        await store.settle_outbox(
+            accepted=[single.position, two.position, behind[0].position], rejected={behind[1].position: "no"}
+        )
+        await store.split_outbox(two.position, parts)
+        assert await store.outbox_counts("e1") == OutboxCounts(
+            queued=1, accepted=4, rejected=1, last_error="no"
+        )
+        again = [replace(make_record("two"), records=2), replace(make_record("new"), records=4)]
+        await store.add_outbox(again)
+        assert (await store.outbox_counts("e1")).queued == 5

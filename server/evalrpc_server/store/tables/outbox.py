@@ -23,6 +23,14 @@ class Settlement:
     rejected: Mapping[int, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A queued record, by position, and those that it holds."""
+
+    position: int
+    records: Sequence[OutboxRecord]
+
+
 def insert(connection: Connection, records: Sequence[OutboxRecord]) -> None:
     """Queues records; those whose id is known already change nothing."""
     for experiment_id, group in groupby(records, key=lambda record: record.experiment_id):
@@ -33,24 +41,48 @@ def insert(connection: Connection, records: Sequence[OutboxRecord]) -> None:
                 record.project,
                 record.kind,
                 "queued",
+                record.records,
                 len(record.payload),
                 record.payload,
                 "",
             )
             for record in group
         ]
-        queued = insert_rows(
+        ((before,),) = connection.query("SELECT COALESCE(MAX(position), 0) FROM outbox")
+        inserted = insert_rows(
             connection,
             "outbox",
-            "id, experiment_id, project, kind, state, characters, payload, error",
+            "id, experiment_id, project, kind, state, records, characters, payload, error",
             rows,
             suffix="ON CONFLICT (id) DO NOTHING",
         )
+        queued = sum(row[5] for row in rows)
+        if inserted < len(rows):
+            ((queued,),) = connection.query(
+                "SELECT COALESCE(SUM(records), 0) FROM outbox WHERE position > ?", (before,)
+            )
         connection.execute(
             "INSERT INTO outbox_counts (experiment_id, queued, accepted, rejected, last_error) VALUES (?, ?, 0, 0, '')"
             " ON CONFLICT (experiment_id) DO UPDATE SET queued = outbox_counts.queued + ?",
             (experiment_id, queued, queued),
         )
+
+
+def split(connection: Connection, splits: Sequence[Split]) -> Sequence[None]:
+    """Replaces queued records by those that they hold."""
+    for one in splits:
+        rows = connection.query(
+            "SELECT experiment_id, records FROM outbox WHERE position = ? AND state = 'queued'",
+            (one.position,),
+        )
+        for experiment_id, records in rows:
+            connection.execute("DELETE FROM outbox WHERE position = ?", (one.position,))
+            connection.execute(
+                "UPDATE outbox_counts SET queued = queued - ? WHERE experiment_id = ?",
+                (records, experiment_id),
+            )
+            insert(connection, one.records)
+    return [None] * len(splits)
 
 
 def add(connection: Connection, batches: Sequence[Sequence[OutboxRecord]]) -> Sequence[None]:
@@ -72,7 +104,7 @@ def read(
         )
         count = fitting(measured, characters)
         rows = connection.query(
-            "SELECT position, id, experiment_id, payload FROM outbox"
+            "SELECT position, id, experiment_id, payload, records FROM outbox"
             f" WHERE {condition} ORDER BY position LIMIT ?",
             (project, kind, after, count),
         )
@@ -80,10 +112,15 @@ def read(
         QueuedRecord(
             position=position,
             record=OutboxRecord(
-                id=record_id, experiment_id=experiment_id, project=project, kind=kind, payload=payload
+                id=record_id,
+                experiment_id=experiment_id,
+                project=project,
+                kind=kind,
+                payload=payload,
+                records=records,
             ),
         )
-        for position, record_id, experiment_id, payload in rows
+        for position, record_id, experiment_id, payload, records in rows
     ]
 
 
@@ -99,9 +136,13 @@ def settle(connection: Connection, settlements: Sequence[Settlement]) -> Sequenc
 
 def _accept(connection: Connection, positions: Sequence[int]) -> None:
     condition = f"position IN ({placeholders(len(positions))}) AND state = 'queued'"
-    owners = connection.query(f"SELECT experiment_id FROM outbox WHERE {condition}", positions)
+    accepted: Counter[str] = Counter()
+    for experiment_id, records in connection.query(
+        f"SELECT experiment_id, records FROM outbox WHERE {condition}", positions
+    ):
+        accepted[experiment_id] += records
     connection.execute(f"UPDATE outbox SET state = 'accepted', payload = '' WHERE {condition}", positions)
-    for (experiment_id,), count in Counter(owners).items():
+    for experiment_id, count in accepted.items():
         connection.execute(
             "UPDATE outbox_counts SET queued = queued - ?, accepted = accepted + ? WHERE experiment_id = ?",
             (count, count, experiment_id),
@@ -110,16 +151,16 @@ def _accept(connection: Connection, positions: Sequence[int]) -> None:
 
 def _reject(connection: Connection, position: int, error: str) -> None:
     rows = connection.query(
-        "SELECT experiment_id FROM outbox WHERE position = ? AND state = 'queued'", (position,)
+        "SELECT experiment_id, records FROM outbox WHERE position = ? AND state = 'queued'", (position,)
     )
-    for (experiment_id,) in rows:
+    for experiment_id, records in rows:
         connection.execute(
             "UPDATE outbox SET state = 'rejected', error = ? WHERE position = ?", (error, position)
         )
         connection.execute(
-            "UPDATE outbox_counts SET queued = queued - 1, rejected = rejected + 1, last_error = ?"
+            "UPDATE outbox_counts SET queued = queued - ?, rejected = rejected + ?, last_error = ?"
             " WHERE experiment_id = ?",
-            (error, experiment_id),
+            (records, records, error, experiment_id),
         )
 
 
