@@ -27,7 +27,15 @@ import { collected } from './pages.js';
 import { Resumption } from './resumption.js';
 import { Run, type FunctionHost, type OpenStream } from './run.js';
 import { buildSpec } from './spec/build.js';
-import { itemMessages, type Items, type LangfuseDataset } from './spec/data.js';
+import {
+  itemMessages,
+  type ExpectedOutputOf,
+  type InputOf,
+  type ItemInput,
+  type Items,
+  type LangfuseDataset,
+  type MetadataOf,
+} from './spec/data.js';
 import { Hosting } from './spec/hosting.js';
 import type { RunOptions, StartOptions, WatchOptions } from './spec/options.js';
 import { settleData } from './settle-data.js';
@@ -91,9 +99,9 @@ export class Client {
    * @param options - what the experiment is made of
    * @throws {@link InvalidRequestError} if something does not have the contract's form
    */
-  run<Input = AnyJson, ExpectedOutput = AnyJson, Metadata = AnyJson, Output = AnyJson>(
-    options: RunOptions<Input, ExpectedOutput, Metadata, Output>,
-  ): Run<Input, ExpectedOutput, Metadata, Output> {
+  run<Source extends ItemInput = ItemInput, Output = AnyJson>(
+    options: RunOptions<Source, Output>,
+  ): Run<InputOf<Source>, ExpectedOutputOf<Source>, MetadataOf<Source>, Output> {
     const { request, hosting } = this.#request(options as RunOptions);
     const prepare = (): Promise<StartRequest> => this.#settle(request, options as RunOptions);
     const openStream = this.#experiments.running(prepare, options.cancelOnDisconnect ?? false);
@@ -108,8 +116,8 @@ export class Client {
    * @param options - what the experiment is made of; functions need `run()` or a `Worker`
    * @throws {@link EvalrpcError} if the experiment was not accepted
    */
-  async start<Input = AnyJson, ExpectedOutput = AnyJson, Metadata = AnyJson, Output = AnyJson>(
-    options: StartOptions<Input, ExpectedOutput, Metadata, Output>,
+  async start<Source extends ItemInput = ItemInput, Output = AnyJson>(
+    options: StartOptions<Source, Output>,
   ): Promise<Experiment> {
     const { request, hosting } = this.#request(options as StartOptions);
     if (hosting.functions.size > 0) {

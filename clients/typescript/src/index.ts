@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 
+export { createEvaluatorFromAutoevals, type Autoevaluator } from './autoevals.js';
 export { Client, type ClientOptions, type WatchFromOptions } from './client.js';
 export type { ConnectionOptions, TlsOptions } from './connection.js';
 export { hasEnded } from './convert/states.js';
@@ -20,8 +21,17 @@ export type * from './model/event.js';
 export type * from './model/experiment.js';
 export { Item, ItemResult, type Context } from './model/item-result.js';
 export { ExperimentResult, type FormatOptions } from './model/result.js';
+export { ProgressBar, showProgress, type ProgressOptions, type ProgressStream } from './progress.js';
 export { Run } from './run.js';
-export type { Data, ItemInput, Items, LangfuseDataset } from './spec/data.js';
+export type {
+  DataReference,
+  ExpectedOutputOf,
+  InputOf,
+  ItemInput,
+  Items,
+  LangfuseDataset,
+  MetadataOf,
+} from './spec/data.js';
 export {
   builtin,
   grpcEvaluator,
@@ -36,6 +46,7 @@ export type * from './spec/options.js';
 export type { ConnectedWorker, HostedFunction } from './model/worker.js';
 export type { ListWorkersOptions } from './worker-calls.js';
 export { RetryableError } from './worker/calls.js';
+export { inThread, type ThreadedFunction, type ThreadOptions } from './worker/threads.js';
 export type { FunctionDetails } from './worker/service.js';
 export { Worker, type WorkerOptions, type WorkerStatus } from './worker/worker.js';
 export { VERSION } from './version.js';

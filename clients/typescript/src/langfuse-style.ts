@@ -4,7 +4,8 @@ import type { AnyJson } from './documents.js';
 import type { Dataset, DatasetItem } from './model/dataset.js';
 import type { ExperimentResult } from './model/result.js';
 import { collected } from './pages.js';
-import type { RunOptions } from './spec/options.js';
+import type { ExpectedOutputOf, InputOf, ItemInput, MetadataOf } from './spec/data.js';
+import type { RunOptions, RunSettings } from './spec/options.js';
 
 /** Which dataset, as the Langfuse SDK asks for it. */
 export interface DatasetOptions extends ProjectOptions {
@@ -26,9 +27,9 @@ export class LangfuseStyleExperiments {
    *
    * @param options - what the experiment is made of; `datasetVersion` is of a dataset given as `data`
    */
-  run<Input = AnyJson, ExpectedOutput = AnyJson, Metadata = AnyJson, Output = AnyJson>(
-    options: RunOptions<Input, ExpectedOutput, Metadata, Output>,
-  ): Promise<ExperimentResult<Input, ExpectedOutput, Metadata, Output>> {
+  run<Source extends ItemInput = ItemInput, Output = AnyJson>(
+    options: RunOptions<Source, Output>,
+  ): Promise<ExperimentResult<InputOf<Source>, ExpectedOutputOf<Source>, MetadataOf<Source>, Output>> {
     return this.#client.run(options).result();
   }
 }
@@ -82,6 +83,6 @@ export interface LoadedDataset<
    * @param options - what the experiment is made of
    */
   runExperiment<Output = AnyJson>(
-    options: Omit<RunOptions<Input, ExpectedOutput, Metadata, Output>, 'data'>,
+    options: RunSettings<Input, ExpectedOutput, Metadata, Output>,
   ): Promise<ExperimentResult<Input, ExpectedOutput, Metadata, Output>>;
 }

@@ -12,7 +12,7 @@ import { LangfuseSync } from '../gen/evalrpc/v1/langfuse_pb.js';
 import { TaskSchema, type Task } from '../gen/evalrpc/v1/task_pb.js';
 import { invalidRequest } from '../errors.js';
 import type { Hosted, Hosting } from './hosting.js';
-import type { ExperimentOptions, RetryPolicy } from './options.js';
+import type { ExperimentSettings, RetryPolicy } from './options.js';
 import { duration, jsonObject, parsed } from './parsing.js';
 
 const SYNC = { background: LangfuseSync.BACKGROUND, wait: LangfuseSync.WAIT, off: LangfuseSync.OFF } as const;
@@ -22,7 +22,7 @@ const SYNC = { background: LangfuseSync.BACKGROUND, wait: LangfuseSync.WAIT, off
  *
  * @throws {@link InvalidRequestError} if something does not have the contract's form
  */
-export function buildSpec(options: ExperimentOptions, hosting: Hosting): ExperimentSpec {
+export function buildSpec(options: ExperimentSettings, hosting: Hosting): ExperimentSpec {
   const spec =
     options.spec === undefined
       ? create(ExperimentSpecSchema)
@@ -55,7 +55,7 @@ export function buildSpec(options: ExperimentOptions, hosting: Hosting): Experim
   return spec;
 }
 
-function layText(spec: ExperimentSpec, options: ExperimentOptions): void {
+function layText(spec: ExperimentSpec, options: ExperimentSettings): void {
   spec.name = options.name ?? spec.name;
   spec.runName = options.runName ?? spec.runName;
   spec.description = options.description ?? spec.description;
@@ -63,7 +63,7 @@ function layText(spec: ExperimentSpec, options: ExperimentOptions): void {
   spec.clusterBy = options.clusterBy ?? spec.clusterBy;
 }
 
-function layNumbers(spec: ExperimentSpec, options: ExperimentOptions): void {
+function layNumbers(spec: ExperimentSpec, options: ExperimentSettings): void {
   for (const name of ['maxConcurrency', 'repetitions', 'dryRunItems'] as const) {
     const value = options[name];
     if (value === undefined) {
@@ -78,7 +78,7 @@ function layNumbers(spec: ExperimentSpec, options: ExperimentOptions): void {
   }
 }
 
-function layDurations(spec: ExperimentSpec, options: ExperimentOptions): void {
+function layDurations(spec: ExperimentSpec, options: ExperimentSettings): void {
   const { taskTimeoutMs, evaluatorTimeoutMs, langfuseSyncTimeoutMs, workerWaitMs } = options;
   if (taskTimeoutMs !== undefined) {
     spec.taskTimeout = duration(taskTimeoutMs, 'experiment.taskTimeoutMs');
@@ -94,7 +94,7 @@ function layDurations(spec: ExperimentSpec, options: ExperimentOptions): void {
   }
 }
 
-function laySettings(spec: ExperimentSpec, options: ExperimentOptions): void {
+function laySettings(spec: ExperimentSpec, options: ExperimentSettings): void {
   if (options.metadata !== undefined) {
     spec.metadata = jsonObject(options.metadata, 'experiment.metadata');
   }
@@ -137,7 +137,7 @@ function retryMessage(policy: RetryPolicy): RetryMessage {
 }
 
 function taskMessage(
-  task: NonNullable<ExperimentOptions['task']>,
+  task: NonNullable<ExperimentSettings['task']>,
   includeExpectedOutput: boolean,
   hosting: Hosting,
 ): Task {

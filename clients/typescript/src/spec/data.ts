@@ -48,9 +48,27 @@ export type Items<Input = AnyJson, ExpectedOutput = AnyJson, Metadata = AnyJson>
   | Iterable<ItemInput<Input, ExpectedOutput, Metadata>>
   | AsyncIterable<ItemInput<Input, ExpectedOutput, Metadata>>;
 
+/** What the inputs of items are, for items of one type or of several. */
+export type InputOf<Source extends ItemInput> = Source extends unknown
+  ? Exclude<Source['input'], RawJson>
+  : never;
+
+/** What the expected outputs of items are. */
+export type ExpectedOutputOf<Source extends ItemInput> = Source extends unknown
+  ? Exclude<Source['expectedOutput'], RawJson | undefined>
+  : never;
+
+/** What the metadata of items is. */
+export type MetadataOf<Source extends ItemInput> = Source extends unknown
+  ? Exclude<Source['metadata'], RawJson | null | undefined>
+  : never;
+
 /** Data: items, an upload or its id, or a dataset in Langfuse. */
 export type Data<Input = AnyJson, ExpectedOutput = AnyJson, Metadata = AnyJson> =
-  Items<Input, ExpectedOutput, Metadata> | Upload | string | LangfuseDataset;
+  Items<Input, ExpectedOutput, Metadata> | DataReference;
+
+/** Data that the server has or finds: an upload or its id, or a dataset in Langfuse. */
+export type DataReference = Upload | string | LangfuseDataset;
 
 const KEYS = new Set(['id', 'input', 'expectedOutput', 'metadata']);
 

@@ -3,7 +3,7 @@ import type { EvaluatorSpecJson } from '../gen/evalrpc/v1/evaluator_pb.js';
 import type { ExperimentSpecJson, TraceOptionsJson } from '../gen/evalrpc/v1/experiment_spec_pb.js';
 import type { BudgetJson, GateJson, TrialReducerJson } from '../gen/evalrpc/v1/gate_pb.js';
 import type { TaskJson } from '../gen/evalrpc/v1/task_pb.js';
-import type { Data } from './data.js';
+import type { DataReference, ExpectedOutputOf, InputOf, ItemInput, MetadataOf } from './data.js';
 import type { CompositeEvaluator, Evaluator, ExperimentTask, RunEvaluator } from './functions.js';
 
 /** How failed attempts of a task are repeated: exponential back-off with full jitter. */
@@ -18,8 +18,8 @@ export interface RetryPolicy {
   readonly multiplier?: number;
 }
 
-/** What an experiment is made of. Each member overrides what a `spec` given beside it says. */
-export interface ExperimentOptions<
+/** What an experiment is made of, apart from its data. Each member overrides what a `spec` given beside it says. */
+export interface ExperimentSettings<
   Input = AnyJson,
   ExpectedOutput = AnyJson,
   Metadata = AnyJson,
@@ -35,8 +35,6 @@ export interface ExperimentOptions<
   readonly description?: string | undefined;
   /** Facts about the run, such as the model under test. */
   readonly metadata?: Readonly<Record<string, AnyJson>> | undefined;
-  /** The items. Above 2 MiB in all they are uploaded first. */
-  readonly data?: Data<Input, ExpectedOutput, Metadata>;
   /** The application under test: a function, the URL of an HTTP endpoint, or any task of the contract in its JSON form. */
   readonly task?: ExperimentTask<Input, ExpectedOutput, Metadata, Output> | string | TaskJson;
   /** Whether a task function may see the expected output. Default: it does not. */
@@ -82,13 +80,13 @@ export interface ExperimentOptions<
   readonly clusterBy?: string | undefined;
 }
 
-/** What `client.start()` takes. */
-export interface StartOptions<
+/** What `client.start()` takes besides the data. */
+export interface StartSettings<
   Input = AnyJson,
   ExpectedOutput = AnyJson,
   Metadata = AnyJson,
   Output = AnyJson,
-> extends ExperimentOptions<Input, ExpectedOutput, Metadata, Output> {
+> extends ExperimentSettings<Input, ExpectedOutput, Metadata, Output> {
   /** Makes a repeat of the call join the experiment. Default: a new one. */
   readonly requestId?: string | undefined;
   /** Ends the call early. The experiment, once accepted, runs on. */
@@ -105,9 +103,23 @@ export interface WatchOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What `client.run()` takes. */
-export interface RunOptions<Input = AnyJson, ExpectedOutput = AnyJson, Metadata = AnyJson, Output = AnyJson>
-  extends StartOptions<Input, ExpectedOutput, Metadata, Output>, WatchOptions {
+/** What `client.run()` takes besides the data. */
+export interface RunSettings<Input = AnyJson, ExpectedOutput = AnyJson, Metadata = AnyJson, Output = AnyJson>
+  extends StartSettings<Input, ExpectedOutput, Metadata, Output>, WatchOptions {
   /** Whether the end of the stream, a cut included, cancels the experiment. Default: it runs on. */
   readonly cancelOnDisconnect?: boolean;
 }
+
+/** Items of some type, or a reference to data that the server has or finds. */
+export interface DataOption<Source extends ItemInput> {
+  /** The items. Above 2 MiB in all they are uploaded first. An iterator is read once. */
+  readonly data?: Iterable<Source> | AsyncIterable<Source> | DataReference | undefined;
+}
+
+/** What `client.start()` takes. The types of its functions' parameters follow from the items. */
+export type StartOptions<Source extends ItemInput = ItemInput, Output = AnyJson> = DataOption<Source> &
+  StartSettings<InputOf<Source>, ExpectedOutputOf<Source>, MetadataOf<Source>, Output>;
+
+/** What `client.run()` takes. The types of its functions' parameters follow from the items. */
+export type RunOptions<Source extends ItemInput = ItemInput, Output = AnyJson> = DataOption<Source> &
+  RunSettings<InputOf<Source>, ExpectedOutputOf<Source>, MetadataOf<Source>, Output>;

@@ -21,6 +21,7 @@ const MAX_MESSAGE_CHARACTERS = 2_000;
 
 /** Thrown by a task or an evaluator function to say that the same call may succeed later: it is repeated. */
 export class RetryableError extends Error {
+  /** The class's name. */
   override readonly name = 'RetryableError';
 }
 

@@ -53,6 +53,8 @@ export class Worker implements AsyncDisposable {
   readonly #details = new Map<string, FunctionDetails>();
   readonly #connection: Connection;
   #service: Service | undefined;
+  #stopping: Promise<void> | undefined;
+  #stopped = false;
 
   /**
    * @param options - how to connect
@@ -68,7 +70,7 @@ export class Worker implements AsyncDisposable {
     const service = this.#service;
     return {
       id: service?.id ?? this.#options.id ?? '',
-      state: state(service),
+      state: this.#state(),
       inFlight: service?.running ?? 0,
       completed: service?.counts.completed ?? 0,
       failed: service?.counts.failed ?? 0,
@@ -150,6 +152,7 @@ export class Worker implements AsyncDisposable {
     signals.forEach((signal) => process.once(signal, stop));
     try {
       await service.serve();
+      await this.#stopping;
     } finally {
       signals.forEach((signal) => process.off(signal, stop));
     }
@@ -160,16 +163,21 @@ export class Worker implements AsyncDisposable {
    *
    * @param options - a grace time other than the worker's own
    */
-  async stop(options: { readonly graceMs?: number } = {}): Promise<void> {
-    await this.#service?.stop(options.graceMs ?? this.#options.graceMs ?? DEFAULT_GRACE_MS);
-    this.#service = undefined;
-    this.#connection.close();
-    this.#options.onStatus?.(this.status);
+  stop(options: { readonly graceMs?: number } = {}): Promise<void> {
+    this.#stopping ??= this.#stop(options.graceMs ?? this.#options.graceMs ?? DEFAULT_GRACE_MS);
+    return this.#stopping;
   }
 
   /** Stops the worker, at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
+  }
+
+  async #stop(graceMs: number): Promise<void> {
+    await this.#service?.stop(graceMs);
+    this.#stopped = true;
+    this.#connection.close();
+    this.#options.onStatus?.(this.status);
   }
 
   #host(name: string, hosted: Hosted, details: FunctionDetails): this {
@@ -185,6 +193,9 @@ export class Worker implements AsyncDisposable {
   }
 
   #started(): Service {
+    if (this.#stopping !== undefined) {
+      throw new Error('the worker was stopped; make a new one');
+    }
     if (this.#service === undefined) {
       this.#service = new Service({
         connection: this.#connection,
@@ -200,14 +211,13 @@ export class Worker implements AsyncDisposable {
     }
     return this.#service;
   }
-}
-
-function state(service: Service | undefined): WorkerStatus['state'] {
-  if (service === undefined) {
-    return 'STOPPED';
+  #state(): WorkerStatus['state'] {
+    if (this.#service === undefined || this.#stopped) {
+      return 'STOPPED';
+    }
+    if (this.#service.draining) {
+      return 'DRAINING';
+    }
+    return this.#service.connected ? 'CONNECTED' : 'CONNECTING';
   }
-  if (service.draining) {
-    return 'DRAINING';
-  }
-  return service.connected ? 'CONNECTED' : 'CONNECTING';
 }

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,14 +35,19 @@ export async function temporaryDirectory(): Promise<AsyncDisposable & { readonly
 /** Starts a real server and waits until it is ready. */
 export async function startServer(
   dataDirectory: string,
-  { listen = '127.0.0.1:0', flags = [] }: { listen?: string; flags?: readonly string[] } = {},
+  {
+    listen = '127.0.0.1:0',
+    flags = [],
+    env = {},
+  }: { listen?: string; flags?: readonly string[]; env?: Record<string, string> } = {},
 ): Promise<Server> {
   const command = ['-m', 'evalrpc_server', 'serve', '--listen', listen, '--http-listen', ''];
   const child = spawn(PYTHON, [...command, '--data-dir', dataDirectory, ...flags], {
     cwd: ROOT,
+    env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  const address = await ready(child);
+  const [, address = ''] = await ready(child, READY);
   const ended = new Promise<void>((resolve) =>
     child.once('exit', () => {
       resolve();
@@ -63,21 +69,67 @@ export async function startServer(
   };
 }
 
-function ready(child: ChildProcess): Promise<string> {
+/** A stand-in for Langfuse, and what a server needs to talk to it. */
+export interface Langfuse extends AsyncDisposable {
+  readonly environment: Record<string, string>;
+  /** Makes a dataset. */
+  createDataset(name: string, items: readonly object[]): Promise<void>;
+}
+
+/** Starts a stand-in for Langfuse. */
+export async function startLangfuse(): Promise<Langfuse> {
+  const child = spawn(PYTHON, ['-m', 'tests.standins.langfuse'], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const [, url = '', keys = ''] = await ready(child, /^langfuse stand-in (\S+) control \S+ keys (\S+)/m);
+  const [publicKey = '', secretKey = ''] = keys.split(':');
+  const post = async (path: string, body: object): Promise<void> => {
+    const response = await fetch(`${url}/api/public/${path}`, {
+      method: 'POST',
+      headers: { authorization: `Basic ${btoa(keys)}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    if (!response.ok) {
+      throw new Error(`${path}: ${response.status} ${await response.text()}`);
+    }
+  };
+  return {
+    environment: {
+      LANGFUSE_BASE_URL: url,
+      LANGFUSE_PUBLIC_KEY: publicKey,
+      LANGFUSE_SECRET_KEY: secretKey,
+    },
+    async createDataset(name, items) {
+      await post('v2/datasets', { name });
+      for (const item of items) {
+        await post('dataset-items', { datasetName: name, ...item });
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      const ended = once(child, 'exit');
+      child.kill('SIGKILL');
+      await ended;
+    },
+  };
+}
+
+/** Waits until a process prints what matches. */
+function ready(child: ChildProcess, pattern: RegExp): Promise<RegExpExecArray> {
   let output = '';
   return new Promise((resolve, reject) => {
     const fail = (why: string): void => {
-      reject(new Error(`the server ${why}:\n${output}`));
+      reject(new Error(`the process ${why}:\n${output}`));
     };
     const timer = setTimeout(() => {
       fail('did not get ready');
     }, START_MS);
     const read = (chunk: Buffer): void => {
       output += chunk.toString();
-      const match = READY.exec(output);
-      if (match?.[1] !== undefined) {
+      const match = pattern.exec(output);
+      if (match !== null) {
         clearTimeout(timer);
-        resolve(match[1]);
+        resolve(match);
       }
     };
     child.stdout?.on('data', read);
