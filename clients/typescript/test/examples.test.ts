@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, inject, vi } from 'vitest';
 import { test } from './support/fixtures.js';
@@ -59,6 +59,18 @@ describe('an example', () => {
 
   test('is known here', async () => {
     expect((await readdir(DIRECTORY)).sort()).toEqual(Object.keys(OUTPUTS).sort());
+  });
+
+  test('stands in the README as it is run, and each one is named there', async () => {
+    const readme = await readFile(new URL('../README.md', DIRECTORY), 'utf8');
+    const sources = await Promise.all(
+      Object.keys(OUTPUTS).map((name) => readFile(new URL(name, DIRECTORY), 'utf8')),
+    );
+    for (const [, block = ''] of readme.matchAll(/```ts\n([^]*?)```/g)) {
+      expect(sources.some((source) => source.endsWith(block))).toBe(true);
+    }
+    const named = [...readme.matchAll(/\]\(examples\/([^)]*)\)/g)].map(([, name]) => name);
+    expect(new Set([...named, 'primes.js'])).toEqual(new Set(Object.keys(OUTPUTS)));
   });
 
   for (const [name, output] of Object.entries(OUTPUTS)) {
