@@ -10,14 +10,24 @@ from evalrpc_server.domain.errors import RequestError
 from evalrpc_server.rpc.worker_messages import message_to_worker
 from evalrpc_server.workers.messages import ToWorker
 
+BATCHES = "batches"
+"""The capability of sides that take several messages as one."""
+
+_MOST_BATCHED = 100
+_BATCH_BYTES = 256 * 1024
 _MOST_QUEUED = 1000
 """Messages above which a worker is read no more: it does not read either."""
 
 
 class StreamLink:
-    """Messages on their way to a worker, in their order."""
+    """Messages on their way to a worker, in their order.
 
-    def __init__(self) -> None:
+    Args:
+        batches: whether the worker takes several as one: whatever has gathered while the last one was written.
+    """
+
+    def __init__(self, *, batches: bool = False) -> None:
+        self._batches = batches
         self._queued: deque[worker_service_pb2.ServeResponse] = deque()
         self._changed = asyncio.Event()
         self._drained = asyncio.Event()
@@ -61,9 +71,23 @@ class StreamLink:
         while self._error is None:
             if self._queued:
                 self._drained.set()
-                return self._queued.popleft()
+                return self._take()
             if self._closed:
                 return None
             self._changed.clear()
             await self._changed.wait()
         raise self._error
+
+    def _take(self) -> worker_service_pb2.ServeResponse:
+        first = self._queued.popleft()
+        if not self._batches or not self._queued:
+            return first
+        taken, size = [first], first.ByteSize()
+        while self._queued and len(taken) < _MOST_BATCHED:
+            size += self._queued[0].ByteSize()
+            if size > _BATCH_BYTES:
+                break
+            taken.append(self._queued.popleft())
+        if len(taken) == 1:
+            return first
+        return worker_service_pb2.ServeResponse(batch=worker_service_pb2.ServeResponseBatch(responses=taken))

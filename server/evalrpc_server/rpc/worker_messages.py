@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from google.protobuf import json_format, struct_pb2
 
 from evalrpc.v1 import json_pb2, worker_messages_pb2, worker_pb2, worker_service_pb2
@@ -130,7 +132,9 @@ def _distinct(functions: list[HostedFunction]) -> list[HostedFunction]:
     return functions
 
 
-def welcome_message(lease: float, heartbeat_interval: float) -> worker_service_pb2.ServeResponse:
+def welcome_message(
+    lease: float, heartbeat_interval: float, capabilities: Sequence[str]
+) -> worker_service_pb2.ServeResponse:
     """Writes the answer to a Hello."""
     return worker_service_pb2.ServeResponse(
         welcome=worker_messages_pb2.Welcome(
@@ -138,6 +142,7 @@ def welcome_message(lease: float, heartbeat_interval: float) -> worker_service_p
             heartbeat_interval=duration(heartbeat_interval),
             max_report_bytes=MAX_REPORT_BYTES,
             server_version=__version__,
+            capabilities=capabilities,
         )
     )
 

@@ -11,7 +11,7 @@ from evalrpc_server.domain.errors import InvalidRequestError, RequestError, Viol
 from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.rpc.context import Context
 from evalrpc_server.rpc.paging import page_cursor, page_limit, page_token
-from evalrpc_server.rpc.worker_link import StreamLink
+from evalrpc_server.rpc.worker_link import BATCHES, StreamLink
 from evalrpc_server.rpc.worker_messages import (
     introduction_from_message,
     outcome_from_message,
@@ -35,8 +35,9 @@ class WorkerServicer(worker_service_pb2_grpc.WorkerServiceServicer):
     ) -> AsyncIterator[worker_service_pb2.ServeResponse]:
         """Serves one worker until either side ends the stream."""
         hello = await self._hello(request_iterator)
-        link = StreamLink()
-        link.put(welcome_message(self._workers.lease, self._workers.heartbeat_interval))
+        shared = [BATCHES] if BATCHES in hello.capabilities else []
+        link = StreamLink(batches=bool(shared))
+        link.put(welcome_message(self._workers.lease, self._workers.heartbeat_interval, shared))
         session = self._workers.connect(introduction_from_message(hello), link)
         reading = asyncio.create_task(self._read(request_iterator, session, link))
         try:
@@ -119,9 +120,9 @@ class WorkerServicer(worker_service_pb2_grpc.WorkerServiceServicer):
         """Passes on what the worker sends, until its side of the stream ends."""
         try:
             async for request in requests:
-                kind = request.WhichOneof("message")
-                if take := _TAKERS.get(kind or ""):
-                    take(self._workers, session, request)
+                for each in request.batch.requests if request.HasField("batch") else (request,):
+                    if take := _TAKERS.get(each.WhichOneof("message") or ""):
+                        take(self._workers, session, each)
                 await link.room()
             self._workers.disconnect(session)
         except Exception as error:  # noqa: BLE001  it is raised where the stream is written

@@ -1,6 +1,6 @@
 """Task tokens: the names of attempts, which the server recognises as its own without having to remember them.
 
-A token is a number that is never given twice, with an HMAC-SHA256 of it under a key kept in the store. Leases live in
+A token is a number that is never given twice, with a BLAKE2b MAC of it (RFC 7693) under a key kept in the store. Leases live in
 memory: after a restart every unfinished trial begins anew, so a row for each lease would cost a commit for each call and
 tell nothing that the experiment's own log does not. What must outlive the process is the answer to a report that comes
 late: a token of an attempt before the restart is recognised, acknowledged and ignored, and only one that no server on this
@@ -13,6 +13,7 @@ import binascii
 import hmac
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from hashlib import blake2b
 from itertools import count
 
 _PROCESS_BYTES = 10
@@ -44,4 +45,4 @@ class TaskTokens:
         return len(content) == _BYTES and hmac.compare_digest(seal, self._seal(name))
 
     def _seal(self, name: bytes) -> bytes:
-        return hmac.digest(self._key, name, "sha256")[:_SEAL_BYTES]
+        return blake2b(name, key=self._key, digest_size=_SEAL_BYTES).digest()

@@ -7,7 +7,8 @@ import contextlib
 import inspect
 import queue
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from evalrpc._worker.functions import HostedFunction
@@ -45,14 +46,20 @@ class Execution:
             self._done(None, error)
             return
         if inspect.isawaitable(answer):
-            self.run(_awaited(answer), trace)
+            starts = Starts(self._loop)
+            self._schedule(_awaited(answer), trace, starts)
+            starts.flush()
         else:
             self._done(answer, None)
 
     def begin(
-        self, function: HostedFunction, arguments: Callable[[], Mapping[str, Any]], trace: Mapping[str, str]
+        self,
+        function: HostedFunction,
+        arguments: Callable[[], Mapping[str, Any]],
+        trace: Mapping[str, str],
+        starts: Starts,
     ) -> None:
-        """Calls a coroutine function on the loop."""
+        """Calls a coroutine function on the loop, together with what else is to start there."""
         try:
             offered = arguments()
         except Exception as error:  # noqa: BLE001  a document that Python cannot read is the call's answer
@@ -62,16 +69,17 @@ class Execution:
         async def called() -> Any:
             return await function.call(offered)
 
-        self.run(called(), trace)
+        self._schedule(called(), trace, starts)
 
-    def run(self, coroutine: Coroutine[Any, Any, Any], trace: Mapping[str, str]) -> None:
-        """Runs a coroutine on the loop."""
-        self._on_loop = True
-        try:
-            self._loop().call_soon_threadsafe(self._start, coroutine, trace)
-        except RuntimeError as error:  # the loop is closed
+    def _schedule(
+        self, coroutine: Coroutine[Any, Any, Any], trace: Mapping[str, str], starts: Starts
+    ) -> None:
+        def refuse(error: BaseException) -> None:
             coroutine.close()
             self._done(None, error)
+
+        self._on_loop = True
+        starts.add(partial(self._start, coroutine, trace), refuse)
 
     def _start(self, coroutine: Coroutine[Any, Any, Any], trace: Mapping[str, str]) -> None:
         task = self._task = asyncio.ensure_future(_followed(coroutine, trace))
@@ -89,6 +97,34 @@ class Execution:
     def _cancel(self) -> None:
         if self._task is not None and self._cancelled:
             self._task.cancel()
+
+
+class Starts:
+    """Coroutines that are about to start, handed to the loop together: to wake it costs more than to start one."""
+
+    def __init__(self, loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+        self._loop = loop
+        self._waiting: list[tuple[Callable[[], None], Callable[[BaseException], None]]] = []
+
+    def add(self, start: Callable[[], None], refuse: Callable[[BaseException], None]) -> None:
+        """Adds what starts one; `refuse` is called instead where the loop is closed."""
+        self._waiting.append((start, refuse))
+
+    def flush(self) -> None:
+        """Hands them over."""
+        if not self._waiting:
+            return
+        waiting, self._waiting = self._waiting, []
+        try:
+            self._loop().call_soon_threadsafe(_run_all, [start for start, _ in waiting])
+        except RuntimeError as error:  # the loop is closed
+            for _, refuse in waiting:
+                refuse(error)
+
+
+def _run_all(callbacks: Sequence[Callable[[], None]]) -> None:
+    for callback in callbacks:
+        callback()
 
 
 async def _awaited(answer: Any) -> Any:

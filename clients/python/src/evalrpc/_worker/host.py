@@ -21,9 +21,9 @@ from evalrpc._version import __version__
 from evalrpc._worker.answers import error_report, evaluator_report, task_report, too_large_report
 from evalrpc._worker.arguments import evaluator_arguments, run_evaluator_arguments, task_arguments
 from evalrpc._worker.calls import Call, Ledger
-from evalrpc._worker.execution import DaemonThreads, Execution
+from evalrpc._worker.execution import DaemonThreads, Execution, Starts
 from evalrpc._worker.functions import HostedFunction, Kind
-from evalrpc._worker.outbox import Outbox
+from evalrpc._worker.outbox import BATCHES, Outbox
 from evalrpc.v1 import worker_messages_pb2, worker_service_pb2, worker_service_pb2_grpc
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ class Host:
         self._max_in_flight = max_in_flight
         self._loop = loop
         self._threads = DaemonThreads(max_in_flight)
+        self._starts = Starts(loop)
         self._stream: Any = None
         self._outbox: Outbox | None = None
         self._draining = False
@@ -172,7 +173,9 @@ class Host:
         self._stream = stream
         try:
             for message in stream:
-                self._take(message, outbox)
+                for each in message.batch.responses if message.HasField("batch") else (message,):
+                    self._take(each, outbox)
+                self._starts.flush()
         finally:
             self.connected.clear()
             self._outbox = self._stream = None
@@ -186,6 +189,7 @@ class Host:
             max_in_flight=self._max_in_flight,
             client_name="evalrpc-python",
             client_version=__version__,
+            capabilities=[BATCHES],
         )
 
     def _take(self, message: worker_service_pb2.ServeResponse, outbox: Outbox) -> None:
@@ -211,6 +215,7 @@ class Host:
     def _settle_in(self, welcome: worker_messages_pb2.Welcome, outbox: Outbox) -> None:
         self._heartbeat_interval = to_seconds(welcome.heartbeat_interval) or self._heartbeat_interval
         self._max_report_bytes = welcome.max_report_bytes or self._max_report_bytes
+        outbox.batches = BATCHES in welcome.capabilities
         self._failures = 0
         self._outbox = outbox
         outbox.put(self._heartbeat())
@@ -260,7 +265,7 @@ class Host:
         trace = call.assignment.trace_context
         arguments = partial(_ARGUMENTS[call.function.kind], call)
         if call.function.asynchronous:
-            execution.begin(call.function, arguments, trace)
+            execution.begin(call.function, arguments, trace, self._starts)
         else:
             self._threads.submit(partial(execution.call, call.function, arguments, trace))
 

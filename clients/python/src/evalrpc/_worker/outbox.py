@@ -8,6 +8,11 @@ from typing import Self
 
 from evalrpc.v1 import worker_messages_pb2, worker_service_pb2
 
+BATCHES = "batches"
+"""The capability of sides that take several messages as one."""
+
+_MOST_BATCHED = 100
+_BATCH_BYTES = 256 * 1024
 _LINGER = 0.005  # seconds in which slots that become free are announced together
 
 
@@ -17,6 +22,9 @@ class Outbox:
     Args:
         hello: the first message.
         group: how many free slots are announced without waiting for more.
+
+    Attributes:
+        batches: whether the server takes several messages as one: whatever has gathered while the last one was sent.
     """
 
     def __init__(self, hello: worker_messages_pb2.Hello, *, group: int) -> None:
@@ -25,6 +33,7 @@ class Outbox:
         self._lock = threading.Lock()
         self._free = 0
         self._closed = False
+        self.batches = False
         self.put(worker_service_pb2.ServeRequest(hello=hello))
 
     def put(self, message: worker_service_pb2.ServeRequest) -> None:
@@ -52,13 +61,9 @@ class Outbox:
             StopIteration: the outbox was closed.
         """
         while not self._closed:
-            message = self._next()
-            if isinstance(message, worker_service_pb2.ServeRequest):
-                return message
-            if message is _END:
-                self._closed = True
-            elif message is _CREDIT and (free := self._take_free()):
-                return worker_service_pb2.ServeRequest(credit=worker_messages_pb2.Credit(count=free))
+            message = self._read(self._next())
+            if message is not None:
+                return self._gathered(message) if self.batches else message
         raise StopIteration
 
     def _next(self) -> worker_service_pb2.ServeRequest | _Mark:
@@ -66,6 +71,31 @@ class Outbox:
             return self._queue.get(timeout=_LINGER if self._free else None)
         except queue.Empty:
             return _CREDIT
+
+    def _read(self, entry: worker_service_pb2.ServeRequest | _Mark) -> worker_service_pb2.ServeRequest | None:
+        """Returns the message that an entry stands for, if any."""
+        if isinstance(entry, worker_service_pb2.ServeRequest):
+            return entry
+        if entry is _END:
+            self._closed = True
+        elif entry is _CREDIT and (free := self._take_free()):
+            return worker_service_pb2.ServeRequest(credit=worker_messages_pb2.Credit(count=free))
+        return None
+
+    def _gathered(self, first: worker_service_pb2.ServeRequest) -> worker_service_pb2.ServeRequest:
+        """Returns a message with what else is there to be sent."""
+        taken, size = [first], first.ByteSize()
+        while not self._closed and len(taken) < _MOST_BATCHED and size < _BATCH_BYTES:
+            try:
+                message = self._read(self._queue.get_nowait())
+            except queue.Empty:
+                break
+            if message is not None:
+                taken.append(message)
+                size += message.ByteSize()
+        if len(taken) == 1:
+            return first
+        return worker_service_pb2.ServeRequest(batch=worker_service_pb2.ServeRequestBatch(requests=taken))
 
     def _take_free(self) -> int:
         with self._lock:
