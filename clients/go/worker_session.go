@@ -14,7 +14,10 @@ import (
 	"github.com/evalrpc/evalrpc/clients/go/evalrpcv1"
 )
 
-const goodbyeTimeout = 2 * time.Second
+const (
+	goodbyeTimeout   = 2 * time.Second
+	defaultHeartbeat = 5 * time.Second
+)
 
 type serveStream = grpc.BidiStreamingClient[evalrpcv1.ServeRequest, evalrpcv1.ServeResponse]
 
@@ -118,7 +121,10 @@ func (w *Worker) leave(current *session) {
 }
 
 func (w *Worker) beat(current *session, interval time.Duration) {
-	ticker := time.NewTicker(max(interval, time.Millisecond))
+	if interval <= 0 {
+		interval = defaultHeartbeat
+	}
+	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
 		select {
