@@ -15,7 +15,6 @@ from tests.standins.langfuse.answers import Json, conflict, encode_json, invalid
 from tests.standins.langfuse.clock import Clock, iso
 from tests.standins.langfuse.models import DatasetBody, DatasetItemBody
 
-
 KEPT_LISTINGS = 100
 
 
