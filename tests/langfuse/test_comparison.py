@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.langfuse import comparison
+from tests.langfuse import comparison, tables
 from tests.standins.clients import observe
 
 
@@ -19,3 +19,7 @@ def test_evalrpc_writes_what_the_sdk_writes(source):
     ours = comparison.comparable(comparison.observed("events_only")[source])
     theirs = comparison.comparable(observe.observed("python-5.0.4")[source])
     assert ours == comparison.expected_of_evalrpc(theirs, source)
+
+
+def test_the_tables_of_the_docs_show_what_was_captured():
+    assert tables.DOCUMENT.read_text("utf-8") == tables.document()
