@@ -146,8 +146,8 @@ class Endpoints:
                 await handler(request, Exchange(reader, writer))
                 if writer.is_closing():
                     return
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # the other side is gone, or this server closes
         finally:
             self._tasks.discard(task)
             self.open -= 1
