@@ -50,7 +50,8 @@ class GrpcTarget:
         try:
             response = await stub.RunTask(
                 task_request(call, include_expected_output=self._include_expected_output),
-                timeout=call.timeout + _DEADLINE_MARGIN, metadata=metadata
+                timeout=call.timeout + _DEADLINE_MARGIN,
+                metadata=metadata,
             )
         except grpc.aio.AioRpcError as error:
             raise self._endpoint.failure(error) from None

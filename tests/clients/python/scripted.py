@@ -68,7 +68,7 @@ class Scripted(experiment_service_pb2_grpc.ExperimentServiceServicer):
 @contextmanager
 def scripted(credentials: grpc.ServerCredentials | None = None) -> Iterator[Scripted]:
     """Serves until the block ends."""
-    servicer = Scripted() # the other RPCs are answered with UNIMPLEMENTED
+    servicer = Scripted()  # the other RPCs are answered with UNIMPLEMENTED
     server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
     experiment_service_pb2_grpc.add_ExperimentServiceServicer_to_server(servicer, server)
     if credentials is None:
