@@ -43,9 +43,10 @@ class WorkerStream:
             except grpc.aio.AioRpcError as error:
                 return error
 
-    def cancel(self) -> None:
+    async def drop(self) -> None:
         """Drops the stream."""
         self._call.cancel()
+        await self._call.code()
 
 
 def hello(

@@ -354,7 +354,7 @@ async def stream(stubs: Stubs, *messages: worker_service_pb2.ServeRequest) -> As
             await made.send(message)
         yield made
     finally:
-        made.cancel()
+        await made.drop()
 
 
 def request(**message: Any) -> worker_service_pb2.ServeRequest:
