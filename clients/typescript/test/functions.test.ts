@@ -1,6 +1,7 @@
 import { describe, expect } from 'vitest';
 import {
   Client,
+  NotImplementedByServerError,
   parseExact,
   rawJson,
   RetryableError,
@@ -8,6 +9,7 @@ import {
   type EvaluatorParams,
 } from '@evalrpc/client';
 import { all, deferred, first, rejection, test } from './support/fixtures.js';
+import { Scripted, state } from './support/scripted.js';
 
 const QUESTIONS = [
   { input: { country: 'France' }, expectedOutput: 'Paris', metadata: { continent: 'Europe' } },
@@ -331,6 +333,14 @@ describe('functions of the caller', () => {
     const error = await rejection(client.start({ name: 'x', data: [{ input: 1 }], task: () => 1 }));
     expect(error).toBeInstanceOf(TypeError);
     expect(String(error)).toContain('run()');
+  });
+
+  test('are told to be hosted nowhere by a server that has no workers', async () => {
+    await using server = await Scripted.start();
+    server.scripts = [[state(1, 'PENDING'), () => new Promise(() => undefined)]];
+    using client = new Client({ address: server.address });
+    const error = await rejection(client.run({ name: 'x', data: [{ input: 1 }], task: () => 1 }).result());
+    expect(error).toBeInstanceOf(NotImplementedByServerError);
   });
 
   test('take many items', async ({ client }) => {

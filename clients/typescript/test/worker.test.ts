@@ -175,6 +175,31 @@ describe('a worker', () => {
     }
   });
 
+  test('that stops without a stream hands in what it has finished', async ({ client }) => {
+    const task = unique('apart');
+    const [begun, go] = [deferred(), deferred()];
+    await using wire = await Wire.to(client.address);
+    const worker = new Worker({ address: wire.address }).task(task, async () => {
+      begun.resolve();
+      await go.promise;
+      return 'finished';
+    });
+    await worker.start();
+    const result = client
+      .run({ name: 'Apart', data: items(1), task: { worker: { function: task } }, retry: 1 })
+      .result();
+    await begun.promise;
+    const target = wire.target;
+    wire.target = '127.0.0.1:1';
+    wire.cut();
+    await expect.poll(() => worker.status.lastError, { interval: 5 }).toBeDefined();
+    const stopped = worker.stop();
+    go.resolve();
+    wire.target = target;
+    await stopped;
+    expect((await result).itemResults.map((each) => each.output)).toEqual(['finished']);
+  });
+
   test('outlives its server', async () => {
     await using directory = await temporaryDirectory();
     const server = await startServer(directory.path);

@@ -6,6 +6,7 @@ import type { Parse } from '../documents.js';
 import { errorFromCall } from '../error-mapping.js';
 import { UnavailableError, type EvalrpcError } from '../errors.js';
 import { FunctionKind, type HostedFunctionSchema } from '../gen/evalrpc/v1/worker_pb.js';
+import { WorkerService } from '../gen/evalrpc/v1/worker_service_pb.js';
 import { isPassing } from '../resumption.js';
 import { sleep } from '../sleep.js';
 import { jsonObject } from '../spec/parsing.js';
@@ -117,8 +118,10 @@ export class Service {
       this.#parts.changed?.();
     }
     await this.#assignments.idle(graceMs);
-    if (acknowledged && this.#connected) {
-      await this.#assignments.idle(ACKNOWLEDGEMENT_MS, { acknowledged: true });
+    if (acknowledged) {
+      await (this.#connected
+        ? this.#assignments.idle(ACKNOWLEDGEMENT_MS, { acknowledged: true })
+        : this.#reportApart());
     }
     this.#ended.abort();
     this.#session?.leave('stopped');
@@ -126,6 +129,17 @@ export class Service {
     await this.#serving?.catch(() => undefined); // it is for whoever serves
     clearTimeout(timer);
     this.#assignments.giveUpAll('the worker was stopped');
+  }
+
+  /** Hands in what was finished while there was no stream. What fails is forgotten: the calls go to another worker. */
+  async #reportApart(): Promise<void> {
+    const { connection } = this.#parts;
+    const service = connection.service(WorkerService);
+    const signal = AbortSignal.timeout(ACKNOWLEDGEMENT_MS);
+    const reports = this.#assignments.unacknowledged.map((report) =>
+      connection.call((call) => service.reportTask({ report }, call), { signal }),
+    );
+    await Promise.allSettled(reports);
   }
 
   async #serve(): Promise<void> {

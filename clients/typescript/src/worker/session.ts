@@ -41,6 +41,7 @@ export class Session {
   #heartbeats: NodeJS.Timeout | undefined;
   #heartbeatWaits = false;
   #welcomed = false;
+  #owed = 0;
   #settings: CallSettings;
 
   constructor(parts: SessionParts) {
@@ -72,7 +73,7 @@ export class Session {
     }
   }
 
-  /** Sends a report, and credit for the next call. Before the welcome it does nothing: both follow with that. */
+  /** Sends a report, and soon credit for the next call. Before the welcome it does nothing: both follow with that. */
   report(report: TaskReport | undefined): void {
     if (!this.#welcomed) {
       return;
@@ -81,7 +82,7 @@ export class Session {
       this.#send({ case: 'report', value: report });
     }
     if (!this.#parts.draining()) {
-      this.#send({ case: 'credit', value: { count: 1 } });
+      this.#owe();
     }
   }
 
@@ -166,6 +167,17 @@ export class Session {
       this.#heartbeat();
     }, every);
     this.#parts.welcomed();
+  }
+
+  /** Gives credit for one call more; calls that end together share a message. */
+  #owe(): void {
+    this.#owed++;
+    if (this.#owed === 1) {
+      setImmediate(() => {
+        this.#send({ case: 'credit', value: { count: this.#owed } });
+        this.#owed = 0;
+      });
+    }
   }
 
   #takeResults(chunk: ItemResultChunk): void {
