@@ -102,6 +102,7 @@ func NewWorker(client *Client, options WorkerOptions) (*Worker, error) {
 		MaxInFlight:   clamped(worker.inFlight),
 		ClientName:    "evalrpc-go",
 		ClientVersion: Version,
+		Capabilities:  []string{batchesCapability},
 	}
 	if len(options.Functions) == 0 {
 		return nil, invalid(Violation{"functions", "must hold at least one"})

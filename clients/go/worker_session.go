@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,6 +27,7 @@ type session struct {
 	stream         serveStream
 	ctx            context.Context // ends with the stream
 	maxReportBytes int
+	batches        bool // several messages may be sent as one
 	draining       bool // the server winds up: this worker finishes what it has, and connects anew
 	ended          chan struct{}
 
@@ -73,6 +75,7 @@ func (w *Worker) read(current *session, cancel func()) (bool, error) {
 		return false, fmt.Errorf("the server's first message is a %T, not a Welcome", response.GetMessage())
 	}
 	current.maxReportBytes = int(welcome.GetMaxReportBytes())
+	current.allowBatches(slices.Contains(welcome.GetCapabilities(), batchesCapability))
 	w.enter(current)
 	beating := make(chan struct{})
 	go func() {
@@ -150,6 +153,10 @@ func (w *Worker) heartbeat() *evalrpcv1.ServeRequest {
 // take does what the server says; kinds of messages that this version does not know are passed over.
 func (w *Worker) take(current *session, response *evalrpcv1.ServeResponse) {
 	switch message := response.GetMessage().(type) {
+	case *evalrpcv1.ServeResponse_Batch:
+		for _, each := range message.Batch.GetResponses() {
+			w.take(current, each)
+		}
 	case *evalrpcv1.ServeResponse_Assignment:
 		w.assign(current, message.Assignment)
 	case *evalrpcv1.ServeResponse_ItemResults:
@@ -218,38 +225,6 @@ func (s *session) goodbye(work context.Context) {
 	case <-work.Done():
 	case <-time.After(goodbyeTimeout):
 	}
-}
-
-// write sends what is queued, until the stream ends.
-func (s *session) write() {
-	for {
-		select {
-		case <-s.more:
-		case <-s.ctx.Done():
-			return
-		}
-		queue, credit, last := s.takeQueue()
-		for _, request := range queue {
-			if s.stream.Send(request) != nil {
-				return // the reading side learns why
-			}
-		}
-		if credit > 0 && s.stream.Send(creditMessage(credit)) != nil {
-			return
-		}
-		if last {
-			_ = s.stream.CloseSend() // likewise
-			return
-		}
-	}
-}
-
-func (s *session) takeQueue() ([]*evalrpcv1.ServeRequest, int32, bool) {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	queue, credit := s.queue, s.credit
-	s.queue, s.credit = nil, 0
-	return queue, credit, s.last
 }
 
 func creditMessage(count int32) *evalrpcv1.ServeRequest {
