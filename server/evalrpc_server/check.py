@@ -34,7 +34,7 @@ LANGFUSE_SECONDS = 15.0
 
 _LITTLE_ROOM = 1024**3
 _SKEW_SECONDS = 60.0
-_RESOLUTION_SECONDS = 2.0  # the Date header counts in seconds
+_IN_STEP_SECONDS = 5.0  # less than what anything here depends on; the Date header counts in seconds
 _GENERATIONS = {
     Generation.LEGACY: "before version 4",
     Generation.DUAL: "dual mode",
@@ -219,7 +219,7 @@ def _clock(info: ServerInfo) -> str:
     skew = info.clock_skew
     if skew is None:
         return "clock not told"
-    if abs(skew) <= _RESOLUTION_SECONDS:
+    if abs(skew) <= _IN_STEP_SECONDS:
         return "clock in step"
     return f"clock {abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"
 
