@@ -15,6 +15,7 @@ import grpc
 import grpc.aio
 from google.protobuf import duration_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 
 from evalrpc.v1 import (
@@ -49,6 +50,8 @@ class GrpcEndpoints(
         self.server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         task_service_pb2_grpc.add_TaskServiceServicer_to_server(self, self.server)
         evaluation_service_pb2_grpc.add_EvaluationServiceServicer_to_server(self, self.server)
+        services = ("evalrpc.v1.TaskService", "evalrpc.v1.EvaluationService", reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(services, self.server)
         if self.credentials is None:
             port = self.server.add_insecure_port("127.0.0.1:0")
         else:
