@@ -50,6 +50,7 @@ from evalrpc._model.experiment import (
 )
 from evalrpc._model.item_result import Context, Item, ItemResult
 from evalrpc._model.result import ExperimentResult
+from evalrpc._model.workers import FunctionInfo, FunctionKind, WorkerInfo, WorkerState
 from evalrpc._spec.data import Data, ItemLike, LangfuseDataset
 from evalrpc._spec.evaluators import (
     EvaluatorLike,
@@ -92,6 +93,8 @@ __all__ = [
     "ExperimentResult",
     "ExperimentState",
     "FailedPreconditionError",
+    "FunctionInfo",
+    "FunctionKind",
     "GateResult",
     "GrpcTask",
     "HttpTask",
@@ -128,6 +131,8 @@ __all__ = [
     "Violation",
     "WatchInterruptedError",
     "Worker",
+    "WorkerInfo",
+    "WorkerState",
     "WorkerStatus",
     "WorkerTask",
     "__version__",

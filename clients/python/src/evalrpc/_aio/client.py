@@ -13,6 +13,7 @@ from evalrpc import _requests as requests
 from evalrpc._aio.evaluators import AsyncEvaluatorCalls
 from evalrpc._aio.run import AsyncRun, AsyncStream
 from evalrpc._aio.upload import upload_items
+from evalrpc._aio.workers import AsyncWorkerCalls
 from evalrpc._convert.experiments import experiment_from_message
 from evalrpc._convert.item_results import item_result_from_message
 from evalrpc._errors import error_from_call
@@ -43,7 +44,7 @@ from evalrpc.v1 import (
 )
 
 
-class AsyncClient(AsyncEvaluatorCalls):
+class AsyncClient(AsyncEvaluatorCalls, AsyncWorkerCalls):
     """A connection to an evalrpc server. Close it, or use it in an `async with` block.
 
     Nothing is sent on construction: a server that cannot be reached shows with the first call. Every call may raise

@@ -24,6 +24,7 @@ from evalrpc._spec.experiment import ExperimentFields, SpecLike, build_spec, lar
 from evalrpc._sync.evaluators import EvaluatorCalls
 from evalrpc._sync.run import Run, Stream
 from evalrpc._sync.upload import upload_items
+from evalrpc._sync.workers import WorkerCalls
 from evalrpc._uploads import upload_messages
 from evalrpc._worker.local import LocalFunctions
 from evalrpc.v1 import (
@@ -35,7 +36,7 @@ from evalrpc.v1 import (
 )
 
 
-class Client(EvaluatorCalls):
+class Client(EvaluatorCalls, WorkerCalls):
     """A connection to an evalrpc server. Safe to use from several threads; close it, or use it in a `with` block.
 
     Nothing is sent on construction: a server that cannot be reached shows with the first call. Every call may raise
