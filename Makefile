@@ -83,8 +83,9 @@ docs: $(READY) ## Write the documentation of the builtins from their catalogue
 	$(BIN)/python -m evalrpc_server.evaluators.documentation > server/docs/evaluators.md
 
 .PHONY: bench
-bench: $(READY) ## Measure against the peers; prints a table and writes a JSON file
+bench: $(READY) ## Measure against the peers, and workers beside a bare echo; writes a JSON file
 	$(BIN)/python -m tests.benchmark $(ARGS)
+	$(BIN)/python -m tests.benchmark.workers
 
 .PHONY: lock
 lock: $(READY) ## Resolve the dependencies anew, with hashes; ARGS=--upgrade takes newer versions
