@@ -187,8 +187,8 @@ def test_a_file_that_holds_no_object_is_refused(tmp_path: Path, content: str) ->
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"task": lambda item: item}, "not a function"),
-        ({"evaluators": [lambda **_: 1]}, r"evaluators\[0\] must be what builtin"),
+        ({"task": lambda item: item}, r"a function can be the task of run\(\)"),
+        ({"evaluators": [lambda **_: 1]}, r"evaluators\[0\] can be a function only in run\(\)"),
         ({"evaluators": ["accuracy"]}, "not a str"),
         ({"nonsense": 1}, "no field 'nonsense'"),
     ],

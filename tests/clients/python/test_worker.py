@@ -136,13 +136,10 @@ def test_a_composite_evaluator_sees_the_others_evaluations(plain: Client):
     def first(*, output: Any) -> Evaluation:
         return Evaluation(name="first", value=0.25)
 
-    def overall(*, evaluations: list[Evaluation], **_: Any) -> Evaluation:
+    def overall(*, evaluations: list[Evaluation]) -> Evaluation:
         return Evaluation(name="overall", value=sum(float(each.value or 0) for each in evaluations) * 2)
 
-    def takes_output(*, output: Any, evaluations: list[Evaluation]) -> Any:
-        return overall(evaluations=evaluations, output=output)
-
-    evaluations = judged(plain, first, composite_evaluator=takes_output)
+    evaluations = judged(plain, first, composite_evaluator=overall)
     assert [(each.name, each.value) for each in evaluations] == [("first", 0.25), ("overall", 0.5)]
 
 
@@ -440,11 +437,17 @@ async def test_a_worker_is_an_asynchronous_context(server: Server):
 
 
 def test_a_function_must_take_the_arguments_of_its_kind():
-    with pytest.raises(TypeError, match=r"broken must take the keyword argument 'item', as every task does"):
+    with pytest.raises(
+        TypeError, match=r"broken asks for 'x'; tasks are given the keyword arguments item, trial"
+    ):
         Worker(tasks={"broken": lambda x: x})
-    with pytest.raises(TypeError, match="'output', as every evaluator"):
+    with pytest.raises(
+        TypeError, match="asks for 'item'; evaluators are given the keyword arguments input, output"
+    ):
         Worker(evaluators={"broken": lambda *, item: item})
-    with pytest.raises(TypeError, match="'item_results', as every run evaluator"):
+    with pytest.raises(
+        TypeError, match="asks for 'output'; run evaluators are given the keyword arguments item_results"
+    ):
         Worker(run_evaluators={"broken": lambda *, output: output})
     with pytest.raises(TypeError, match="hosts functions, not a str"):
         Worker(tasks=["answer"])  # type: ignore[list-item]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, auto
 from typing import Any, TypeAlias
 
 from evalrpc.v1 import worker_pb2
@@ -18,21 +18,31 @@ Functions: TypeAlias = Iterable[Function] | Mapping[str, Function]
 
 
 class Kind(Enum):
-    """What a function does; `required` are the keyword arguments that it must take."""
+    """What a function does."""
 
-    TASK = ("item",)
-    EVALUATOR = ("output",)
-    RUN_EVALUATOR = ("item_results",)
+    TASK = auto()
+    EVALUATOR = auto()
+    RUN_EVALUATOR = auto()
 
     @property
-    def required(self) -> tuple[str, ...]:
-        """The keyword arguments that a function of this kind must take."""
-        return self.value
+    def offered(self) -> tuple[str, ...]:
+        """The keyword arguments that functions of this kind are called with, if they take them."""
+        return _OFFERED[self]
 
     @property
     def number(self) -> worker_pb2.FunctionKind.ValueType:
         """The kind in the contract."""
         return worker_pb2.FunctionKind.Value(f"FUNCTION_KIND_{self.name}")
+
+
+_OFFERED = {
+    Kind.TASK: ("item", "trial", "attempt", "experiment", "trace_context"),
+    Kind.EVALUATOR: (
+        "input", "output", "expected_output", "metadata", "evaluations", "contexts", "usage", "task_duration",
+        "item_id", "trial", "experiment", "trace_context",
+    ),
+    Kind.RUN_EVALUATOR: ("item_results", "experiment"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +78,12 @@ def hosted(function: Function, kind: Kind, name: str | None = None) -> HostedFun
     """Returns a function as it is hosted.
 
     Raises:
-        TypeError: it cannot be called, or not with the keyword arguments of its kind.
+        TypeError: it cannot be called, or asks for something that functions of its kind are not given.
     """
     if not callable(function):
         raise TypeError(f"a worker hosts functions, not a {type(function).__name__}")
     own = name or name_of(function)
-    accepts = _accepted(function)
-    for required in kind.required:
-        if accepts is not None and required not in accepts:
-            what = kind.name.lower().replace("_", " ")
-            raise TypeError(f"{own} must take the keyword argument {required!r}, as every {what} does")
+    accepts = _accepted(function, own, kind)
     asynchronous = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
         type(function).__call__
     )
@@ -97,12 +103,23 @@ def name_of(function: Function) -> str:
     return getattr(inner, "__name__", None) or type(inner).__name__
 
 
-def _accepted(function: Function) -> frozenset[str] | None:
+def _accepted(function: Function, name: str, kind: Kind) -> frozenset[str] | None:
+    """Returns the keyword arguments that a function takes, or None for any."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except ValueError:  # a builtin that does not tell
         return None
+    keywords = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    for parameter in parameters:
+        needed = parameter.default is parameter.empty and parameter.kind not in _VARIADIC
+        if needed and (parameter.kind not in keywords or parameter.name not in kind.offered):
+            what = kind.name.lower().replace("_", " ")
+            raise TypeError(
+                f"{name} asks for {parameter.name!r}; {what}s are given the keyword arguments {', '.join(kind.offered)}"
+            )
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return None
-    named = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return frozenset(parameter.name for parameter in parameters if parameter.kind in named)
+    return frozenset(parameter.name for parameter in parameters if parameter.kind in keywords)
+
+
+_VARIADIC = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
