@@ -15,9 +15,10 @@ from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.experiments import Experiment, State
 from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.domain.results import ItemResult
+from evalrpc_server.runner import manager
 from evalrpc_server.store.port import Commit, StoreError
 from evalrpc_server.targets.port import TaskAnswer, TaskCall
-from tests.runner.world import echo, failure, items, new_experiment, results, world
+from tests.runner.world import SECONDS, echo, failure, items, new_experiment, results, world
 
 
 def _until(release: asyncio.Event, *, free: int):
@@ -290,3 +291,25 @@ async def test_a_run_with_an_endless_retry_still_drains(tmp_path: Path) -> None:
     async with world(tmp_path, echo) as again:
         await again.manager.recover()
         assert len(results(await again.events())) == 3
+
+
+async def test_a_store_that_never_answers_does_not_keep_the_server_from_stopping(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manager, "_DRAIN_SECONDS", 0.05)
+    async with world(tmp_path, _until(asyncio.Event(), free=0)) as made:
+        await made.start(1)
+        await made.target.called(1)
+
+        async def silent(_: Commit) -> None:
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(made.store, "commit", silent)
+        made.manager.stop("exp_1")
+        async with asyncio.timeout(SECONDS):
+            await made.manager.drain(0.01)
+    async with world(tmp_path, echo) as again:
+        await again.manager.recover()
+        last = (await again.events())[-1].body
+    assert isinstance(last, Experiment)
+    assert last.state is State.SUCCEEDED

@@ -36,6 +36,7 @@ CHECKPOINT_SECONDS = 15.0
 _EVENTS_PAGE = 500
 _RETRY_SECONDS = 5.0
 _CANCEL_SECONDS = 5.0
+_DRAIN_SECONDS = 5.0
 
 
 class Assembly(Protocol):
@@ -223,7 +224,11 @@ class Manager:
         tasks = [live.task for live in self._live.values()]
         for live in self._live.values():
             live.run.drain(grace)
-        await asyncio.gather(*tasks)
+        if tasks:
+            _, stuck = await asyncio.wait(tasks, timeout=grace + _DRAIN_SECONDS)
+            for task in stuck:  # the store does not answer; what is stored goes on after the restart
+                task.cancel()
+            await asyncio.gather(*stuck, return_exceptions=True)
 
     def _take(self, experiment: Experiment) -> None:
         feed = Feed(last_sequence=experiment.sequence)
