@@ -5,7 +5,7 @@
  */
 
 export { createEvaluatorFromAutoevals, type Autoevaluator } from './autoevals.js';
-export { Client, type ClientOptions, type WatchFromOptions } from './client.js';
+export { Client, type WatchFromOptions } from './client.js';
 export type { ConnectionOptions, TlsOptions } from './connection.js';
 export { hasEnded } from './convert/states.js';
 export type { CreateScoresOptions, LinkOptions, ProjectOptions, Score } from './dataset-calls.js';
@@ -49,6 +49,7 @@ export { RetryableError } from './worker/calls.js';
 export { inThread, type ThreadedFunction, type ThreadOptions } from './worker/threads.js';
 export type { FunctionDetails } from './worker/service.js';
 export { Worker, type WorkerOptions, type WorkerStatus } from './worker/worker.js';
+export { ServerClient, type ClientOptions } from './server-client.js';
 export { VERSION } from './version.js';
 export type { EvaluatorSpecJson } from './gen/evalrpc/v1/evaluator_pb.js';
 export type { ExperimentSpecJson, TraceOptionsJson } from './gen/evalrpc/v1/experiment_spec_pb.js';

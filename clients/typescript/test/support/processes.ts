@@ -2,11 +2,15 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
-const PYTHON = process.env['EVALRPC_PYTHON'] ?? join(ROOT, '.venv/bin/python');
+/** The Python beside the server that is to be tested: that of the repository, unless EVALRPC_SERVER names another one. */
+const PYTHON = join(
+  dirname(process.env['EVALRPC_SERVER'] ?? join(ROOT, '.venv/bin/evalrpc-server')),
+  'python',
+);
 const READY = /^evalrpc-server ready: grpc=(\S+)/m;
 const START_MS = 60_000;
 
