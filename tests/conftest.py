@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -26,6 +27,16 @@ def _clean_environment() -> Iterator[None]:
             if name.startswith(CONFIGURING) or name.lower() in PROXIES:
                 patch.delenv(name)
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _interruptible() -> None:
+    """Lets Ctrl-C reach the processes that tests start, also where the tests themselves run in the background.
+
+    A shell has its background jobs ignore SIGINT, and what is ignored is ignored by their children too.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
