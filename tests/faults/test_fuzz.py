@@ -69,7 +69,7 @@ ALLOWED = CALLERS_OWN | {
     grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
 LEAKS = re.compile(
-    rb"Traceback|evalrpc_server|site-packages|\.py\b|object at 0x|/work/|/tmp/|sqlite3|psycopg|pydantic"
+    rb"Traceback|evalrpc_server|site-packages|\.py\b|object at 0x|/tmp/|sqlite3|psycopg|pydantic"
     rb"|\b(?!Internal)[A-Z][a-z]+[A-Za-z]*(?:Error|Exception|Warning)\b",
 )
 
