@@ -18,6 +18,7 @@ SERVER = tomllib.loads((ROOT / "pyproject.toml").read_text())
 CLIENT = tomllib.loads((ROOT / "clients/python/pyproject.toml").read_text())
 
 RUNTIME = SERVER["project"]["dependencies"] + SERVER["project"]["optional-dependencies"]["postgres"]
+CLIENT_RUNTIME = CLIENT["project"]["dependencies"] + CLIENT["project"]["optional-dependencies"]["otel"]
 DEMO = CLIENT["project"]["dependencies"] + SERVER["project"]["optional-dependencies"]["demo"] + ["evalrpc"]
 EVERYTHING = RUNTIME + DEMO + SERVER["dependency-groups"]["dev"]
 OURS = {"evalrpc", "evalrpc_server", "tests"}
@@ -51,7 +52,7 @@ def imported(folder: Path) -> set[str]:
     ("folder", "requirements"),
     [
         ("server/evalrpc_server", RUNTIME),
-        ("clients/python/src/evalrpc", CLIENT["project"]["dependencies"]),
+        ("clients/python/src/evalrpc", CLIENT_RUNTIME),
         ("clients/python/examples/capitals", DEMO),
         ("tests", EVERYTHING),
     ],
