@@ -114,6 +114,7 @@ class Stream(Generic[B]):
         self._linger = linger
         self._slots = asyncio.Semaphore(sender.parallel)
         self._busy: set[int] = set()
+        self._done: set[int] = set()  # since the page that is being read was asked for
         self._deferred = False
         self._after = 0
         self._inheriting = True
@@ -199,20 +200,26 @@ class Stream(Generic[B]):
         self._scanning, noted = True, self._noted
         if self._deferred:
             self._after, self._deferred = 0, False
-        while page := await self._store.read_outbox(
-            self._project, self._sender.kind, after=self._after, limit=self._sender.page
-        ):
+        while page := await self._read():
             self._after = page[-1].position
             self._waiting = max(0, self._waiting - len(page))
             if self._inheriting:
                 self._sender.inherit(page)
-            fresh = [queued for queued in page if queued.position not in self._busy]
+            known = self._busy | self._done
+            fresh = [queued for queued in page if queued.position not in known]
             async with aclosing(self._sender.batches(fresh)) as batches:
                 while await self._send_next(batches):
                     pass
         self._inheriting = self._scanning = False
         if not self._busy and self._noted == noted:
             self._waiting = 0
+
+    async def _read(self) -> Sequence[QueuedRecord]:
+        """Reads the next page. It may name records that are settled before it is here: those are in `_done`."""
+        self._done.clear()
+        return await self._store.read_outbox(
+            self._project, self._sender.kind, after=self._after, limit=self._sender.page
+        )
 
     async def _send_next(self, batches: AsyncGenerator[B | Settlement]) -> bool:
         """Waits for a slot and starts on the next batch; returns False at the end."""
@@ -242,6 +249,7 @@ class Stream(Generic[B]):
                 await self._settle(settlement)
         finally:
             self._busy.difference_update(batch.positions)
+            self._done.update(batch.positions)
             self._slots.release()
 
     async def _attempt(self, batch: B) -> tuple[Settlement, Sequence[B]]:
