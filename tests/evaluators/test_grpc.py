@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -158,10 +159,12 @@ async def test_a_call_that_is_cut_off_is_cancelled_at_the_endpoint(endpoints, op
 
 
 async def test_a_run_is_streamed(endpoints, open_evaluator):
-    evaluations = await open_evaluator(endpoints.address).evaluate_run(EXPERIMENT, chunks(2, 3))
+    experiment = replace(EXPERIMENT, result_count=5)
+    evaluations = await open_evaluator(endpoints.address).evaluate_run(experiment, chunks(2, 3))
     assert evaluations == (Evaluation(name="results", value=5.0),)
     header, first, *_ = endpoints.requests
     assert (header.header.evaluator, header.header.experiment.id) == ("tone", "exp_1")
+    assert header.header.item_result_count == 5
     assert first.item_result.item.input.text == "0.50"
     assert first.item_result.task_duration.nanos == 250_000_000
 

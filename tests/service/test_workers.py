@@ -508,6 +508,8 @@ async def test_a_run_evaluator_that_never_takes_a_chunk_in_is_timed_out(stubs: S
         running_experiment = asyncio.create_task(
             run(stubs, worker_spec("echo", *range(300), run_evaluators=evaluators))
         )
+        call = (await worker.next("assignment")).assignment.run_evaluator
+        assert (call.evaluator, call.item_result_count) == ("stuck", 300)
         chunk = (await worker.next("item_results")).item_results
         assert (chunk.number, len(chunk.item_results), chunk.last) == (1, 200, False)
         assert (await worker.next("cancel")).cancel.task_token == chunk.task_token

@@ -17,11 +17,16 @@ from evalrpc_server.domain.spec.experiment import ExperimentSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentRef:
-    """What a task or evaluator is told of the experiment."""
+    """What a task or evaluator is told of the experiment.
+
+    Attributes:
+        result_count: how many results there are to judge; told to run evaluators only.
+    """
 
     id: str
     name: str
     run_name: str
+    result_count: int = 0
 
 
 class State(StrEnum):

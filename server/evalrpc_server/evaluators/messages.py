@@ -45,7 +45,9 @@ def item_request(case: Case, evaluator: str) -> evaluation_service_pb2.EvaluateI
 def run_header(experiment: ExperimentRef, evaluator: str) -> evaluation_service_pb2.EvaluateRunHeader:
     """Writes what opens the results of a run."""
     return evaluation_service_pb2.EvaluateRunHeader(
-        evaluator=evaluator, experiment=experiment_info(experiment)
+        evaluator=evaluator,
+        experiment=experiment_info(experiment),
+        item_result_count=experiment.result_count,
     )
 
 

@@ -6,6 +6,7 @@ import asyncio
 import enum
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 from evalrpc_server.datasets.port import DataSourceError
@@ -179,7 +180,8 @@ class Run:
         if not judges or self.experiment.run_evaluations:
             return
         results = StoredResults(self._store, self.experiment.id)
-        groups = await asyncio.gather(*(judge.judge(self.experiment.ref, results) for judge in judges))
+        experiment = replace(self.experiment.ref, result_count=self.experiment.progress.completed)
+        groups = await asyncio.gather(*(judge.judge(experiment, results) for judge in judges))
         evaluations: list[Evaluation] = [evaluation for group in groups for evaluation in group]
         await self._recorder.record_run_evaluations(evaluations)
         self._ready.tell_stored(self.experiment.id)
