@@ -17,6 +17,11 @@ export class Outbox<Message> implements AsyncIterable<Message> {
     }
   }
 
+  /** Takes all that is queued. */
+  takeAll(): Message[] {
+    return this.#queued.splice(0);
+  }
+
   /** Ends the iteration behind what is queued. */
   close(): void {
     this.#closed = true;

@@ -13,6 +13,7 @@ import { jsonObject } from '../spec/parsing.js';
 import type { Hosted } from '../spec/hosting.js';
 import { CLIENT_NAME, VERSION } from '../version.js';
 import { Assignments, type CallCounts } from './assignments.js';
+import { BATCHES } from './batches.js';
 import { Session } from './session.js';
 
 const BACKOFF: Backoff = { initialMs: 100, maxMs: 5_000 };
@@ -186,6 +187,7 @@ export class Service {
         maxInFlight,
         clientName: `evalrpc-${CLIENT_NAME}`,
         clientVersion: VERSION,
+        capabilities: [BATCHES],
       },
       maxInFlight,
       parse,

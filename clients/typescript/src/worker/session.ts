@@ -1,5 +1,6 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { durationMs } from '@bufbuild/protobuf/wkt';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Connection } from '../connection.js';
 import type { Parse } from '../documents.js';
 import type {
@@ -15,6 +16,7 @@ import {
   type ServeResponse,
 } from '../gen/evalrpc/v1/worker_service_pb.js';
 import type { Assignments } from './assignments.js';
+import { BATCHES, batched, unbatched } from './batches.js';
 import { handedBack, type CallSettings } from './calls.js';
 import { Outbox } from './outbox.js';
 
@@ -41,6 +43,7 @@ export class Session {
   #heartbeats: NodeJS.Timeout | undefined;
   #heartbeatWaits = false;
   #welcomed = false;
+  #batches = false;
   #owed = 0;
   #settings: CallSettings;
 
@@ -61,10 +64,12 @@ export class Session {
       const service = connection.service(WorkerService);
       const options = { timeoutMs: 0, signal: this.#closing.signal };
       for await (const response of service.serve(this.#outgoing(), options)) {
-        if (response.message.case === 'goodbye') {
-          return;
+        for (const { message } of unbatched(response)) {
+          if (message.case === 'goodbye') {
+            return;
+          }
+          this.#take(message);
         }
-        this.#take(response.message);
       }
     } finally {
       clearInterval(this.#heartbeats);
@@ -106,11 +111,16 @@ export class Session {
   }
 
   async *#outgoing(): AsyncGenerator<ServeRequest, undefined> {
-    for await (const message of this.#outbox) {
-      if (message.message.case === 'heartbeat') {
+    for await (const first of this.#outbox) {
+      const messages = [first];
+      if (this.#batches) {
+        await turn(); // calls that end together share a message
+        messages.push(...this.#outbox.takeAll());
+      }
+      if (messages.some(({ message }) => message.case === 'heartbeat')) {
         this.#heartbeatWaits = false;
       }
-      yield message;
+      yield* batched(messages);
     }
   }
 
@@ -150,6 +160,7 @@ export class Session {
   #welcome(welcome: Welcome): void {
     const { assignments, maxInFlight } = this.#parts;
     this.#welcomed = true;
+    this.#batches = welcome.capabilities.includes(BATCHES);
     if (welcome.maxReportBytes > 0) {
       this.#settings = { ...this.#settings, maxReportBytes: welcome.maxReportBytes };
     }
