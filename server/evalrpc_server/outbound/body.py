@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -17,6 +17,7 @@ BodyStream = httpx.SyncByteStream | httpx.AsyncByteStream
 
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 _RAW_DEFLATE = -zlib.MAX_WBITS
+_PIECE_BYTES = 64 * 1024
 
 
 class BodyError(Exception):
@@ -64,7 +65,7 @@ async def read_body(stream: BodyStream, headers: Mapping[str, str], limit: int) 
     """
     coding = headers.get("content-encoding", "").strip().lower()
     if coding not in {"", "identity"}:
-        return await _read_coded(stream, coding, limit)
+        return await _read_coded(stream, headers, limit)
     declared = headers.get("content-length", "")
     if declared.isdigit() and int(declared) > limit:
         content = await _read_beginning(stream, limit)
@@ -103,33 +104,65 @@ async def _read_beginning(stream: BodyStream, limit: int) -> bytes:
     return (await _read_plain(stream, min(limit, 64 * 1024))).content
 
 
-async def _read_coded(stream: BodyStream, coding: str, limit: int) -> Body:
-    if coding not in {"gzip", "x-gzip", "deflate"}:
-        raise BodyError(f"answered in the content coding {coding[:40]!r}, which was not asked for")
-    decoder: zlib._Decompress | None = None
+async def _read_coded(stream: BodyStream, headers: Mapping[str, str], limit: int) -> Body:
+    decoder = Decoder(headers)
     content = bytearray()
     async with aclosing(_chunks(stream)) as chunks:
         async for chunk in chunks:
-            if decoder is None:
-                decoder = zlib.decompressobj(_window(coding, chunk))
-            if not _inflate(decoder, chunk, content, limit, coding):
-                return Body(bytes(content[:limit]), complete=False, size=len(content))
-    if decoder is not None and not decoder.eof:
-        raise BodyError(f"answered with a {coding} body that ends too early")
+            for piece in decoder.decode(chunk):
+                content += piece
+                if len(content) > limit:
+                    return Body(bytes(content[:limit]), complete=False, size=len(content))
+    decoder.finish()
     return Body(bytes(content), complete=True, size=len(content))
 
 
-def _inflate(decoder: zlib._Decompress, data: bytes, content: bytearray, limit: int, coding: str) -> bool:
-    """Appends what `data` decodes to; returns whether the content is within the limit."""
-    while data and not decoder.eof:
-        try:
-            content += decoder.decompress(data, limit + 1 - len(content))
-        except zlib.error:
-            raise BodyError(f"answered with a body that is not {coding}") from None
-        if len(content) > limit:
-            return False
-        data = decoder.unconsumed_tail
-    return True
+class Decoder:
+    """Undoes the content coding of a body, piece by piece.
+
+    Args:
+        headers: of the response; names in lower case.
+
+    Raises:
+        BodyError: the coding was not asked for.
+    """
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._coding = headers.get("content-encoding", "").strip().lower()
+        if self._coding not in {"", "identity", "gzip", "x-gzip", "deflate"}:
+            raise BodyError(f"answered in the content coding {self._coding[:40]!r}, which was not asked for")
+        self._inflating: zlib._Decompress | None = None
+
+    def decode(self, data: bytes) -> Iterator[bytes]:
+        """Yields what a chunk decodes to, in pieces of at most 64 KiB where it was compressed.
+
+        Raises:
+            BodyError: it is not what its `Content-Encoding` says.
+        """
+        if self._coding in {"", "identity"}:
+            yield data
+            return
+        if self._inflating is None:
+            if not data:
+                return
+            self._inflating = zlib.decompressobj(_window(self._coding, data))
+        while data and not self._inflating.eof:
+            try:
+                piece = self._inflating.decompress(data, _PIECE_BYTES)
+            except zlib.error:
+                raise BodyError(f"answered with a body that is not {self._coding}") from None
+            if piece:
+                yield piece
+            data = self._inflating.unconsumed_tail
+
+    def finish(self) -> None:
+        """Checks that the body is at its end.
+
+        Raises:
+            BodyError: compressed data is missing.
+        """
+        if self._inflating is not None and not self._inflating.eof:
+            raise BodyError(f"answered with a {self._coding} body that ends too early")
 
 
 def _window(coding: str, first: bytes) -> int:

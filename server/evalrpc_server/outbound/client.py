@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import httpx
@@ -21,6 +22,7 @@ from evalrpc_server.outbound.http_failures import (
 )
 from evalrpc_server.outbound.secrets import Secrets
 from evalrpc_server.outbound.settings import OutboundSettings
+from evalrpc_server.outbound.streams import HttpStream, StreamLimits
 from evalrpc_server.outbound.transport import AiohttpTransport
 
 Header = tuple[bytes, bytes]
@@ -69,6 +71,15 @@ class HttpResponse:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """An answer whose body is yet to read; `url` is where it came from."""
+
+    response: httpx.Response
+    headers: Mapping[str, str]
+    url: httpx.URL
+
+
 class HttpClient:
     """Sends calls over connections that all experiments share.
 
@@ -99,13 +110,52 @@ class HttpClient:
         Raises:
             CallFailedError: there is no answer, it is not 2xx, or it is larger than the request allows.
         """
+        opened = await self._open(request)
+        try:
+            answer = await read_body(opened.response.stream, opened.headers, request.max_response_bytes)
+        except BodyError as error:
+            raise wrong_coding(opened.url, str(error)) from None
+        except TruncatedError as error:
+            raise truncated(opened.url, error.received) from None
+        finally:
+            await opened.response.stream.aclose()  # type: ignore[union-attr]  # an async transport gives an async stream
+        if not answer.complete:
+            raise too_large(opened.url, answer.size, request.max_response_bytes)
+        return HttpResponse(opened.response.status_code, opened.headers, answer.content)
+
+    @asynccontextmanager
+    async def stream(
+        self, request: HttpRequest, limits: StreamLimits | None = None
+    ) -> AsyncGenerator[HttpStream]:
+        """Sends a call, follows its redirects as `send` does, and gives the answer with its body still to come.
+
+        The connection is closed at the context's end where the body was not read to its own. `max_response_bytes` does not
+        apply.
+
+        Raises:
+            CallFailedError: there is no answer, or it is not 2xx.
+        """
+        opened = await self._open(request)
+        try:
+            yield HttpStream(opened.response, opened.headers, opened.url, limits or StreamLimits())
+        finally:
+            await opened.response.stream.aclose()  # type: ignore[union-attr]  # an async transport gives an async stream
+
+    async def aclose(self) -> None:
+        """Closes all connections, those in use included."""
+        for transport in (self._transport, self._transport2):
+            if transport is not None:
+                await transport.aclose()
+
+    async def _open(self, request: HttpRequest) -> _Opened:
+        """Makes exchanges until one is no redirect."""
         url, method, body = request.url, request.method, request.body
         headers = _merged(request.headers, request.private_headers)
         for _ in range(MAX_REDIRECTS + 1):
-            response = await self._exchange(request, method, url, headers, body)
-            if isinstance(response, HttpResponse):
-                return response
-            status, location = response
+            opened = await self._exchange(request, method, url, headers, body)
+            if isinstance(opened, _Opened):
+                return opened
+            status, location = opened
             target = _redirect_target(url, location)
             if status == 303 or (status in {301, 302} and method == "POST"):
                 method, body = ("HEAD" if method == "HEAD" else "GET"), b""
@@ -124,12 +174,6 @@ class HttpClient:
             request.url, f"redirected more than {MAX_REDIRECTS} times", redirects=MAX_REDIRECTS
         )
 
-    async def aclose(self) -> None:
-        """Closes all connections, those in use included."""
-        for transport in (self._transport, self._transport2):
-            if transport is not None:
-                await transport.aclose()
-
     async def _exchange(
         self,
         request: HttpRequest,
@@ -137,14 +181,15 @@ class HttpClient:
         url: httpx.URL,
         headers: list[Header],
         body: bytes | AsyncIterator[bytes],
-    ) -> HttpResponse | tuple[int, str]:
-        """Makes one exchange; returns the answer, or the status and location of a redirect."""
+    ) -> _Opened | tuple[int, str]:
+        """Makes one exchange; returns the answer with its body yet to read, or the status and location of a redirect."""
         sent = self._request(method, url, headers, body, http2=request.http2)
         transport = self._http2() if request.http2 else self._transport
         try:
             response = await transport.handle_async_request(sent)
         except httpx.TransportError as error:
             raise no_answer(url, error, connect_timeout=self._settings.connect_timeout) from None
+        handed_on = False
         try:
             status = response.status_code
             received = {
@@ -154,18 +199,13 @@ class HttpClient:
             if status in _REDIRECTS and (location := received.get("location")):
                 return status, location
             if request.any_status or 200 <= status < 300:
-                answer = await read_body(response.stream, received, request.max_response_bytes)
-                if not answer.complete:
-                    raise too_large(url, answer.size, request.max_response_bytes)
-                return HttpResponse(status, received, answer.content)
+                handed_on = True
+                return _Opened(response, received, url)
             excerpt = await self._error_excerpt(received, response.stream)
             raise bad_status(url, status, received, excerpt)
-        except BodyError as error:
-            raise wrong_coding(url, str(error)) from None
-        except TruncatedError as error:
-            raise truncated(url, error.received) from None
         finally:
-            await response.stream.aclose()  # type: ignore[union-attr]  # an async transport gives an async stream
+            if not handed_on:
+                await response.stream.aclose()  # type: ignore[union-attr]  # an async transport gives an async stream
 
     def _request(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 
 import httpx
 
@@ -17,11 +18,18 @@ from evalrpc_server.outbound.client import (
 from evalrpc_server.outbound.failures import CallFailedError, Failure
 from evalrpc_server.outbound.http_failures import origin
 from evalrpc_server.outbound.secrets import REFERENCE, SecretError, Secrets
+from evalrpc_server.outbound.streams import HttpStream, StreamLimits
 
 _OUR_HEADERS: tuple[Header, ...] = (
     (b"content-type", b"application/json"),
     (b"accept", b"application/json, text/plain;q=0.9, */*;q=0.1"),
     (b"accept-encoding", ACCEPT_ENCODING.encode()),
+    (b"user-agent", b"evalrpc-server"),
+)
+
+_STREAM_HEADERS: tuple[Header, ...] = (
+    (b"content-type", b"application/json"),
+    (b"accept-encoding", b"identity"),  # compressed, small events wait for one another
     (b"user-agent", b"evalrpc-server"),
 )
 
@@ -102,6 +110,28 @@ class HttpEndpoint:
                 http2=self._http2,
             )
         )
+
+    def stream(
+        self,
+        body: bytes,
+        *,
+        headers: Sequence[Header] = (),
+        accept: str = "text/event-stream",
+        limits: StreamLimits | None = None,
+    ) -> AbstractAsyncContextManager[HttpStream]:
+        """Posts a JSON body and gives the answer, of the media type `accept`, as it comes.
+
+        Raises:
+            CallFailedError: there is no answer, it is not 2xx, or a secret is missing.
+        """
+        request = HttpRequest(
+            url=self._url,
+            headers=(*_STREAM_HEADERS, (b"accept", accept.encode("ascii")), *headers),
+            private_headers=self._private_headers(),
+            body=body,
+            http2=self._http2,
+        )
+        return self._client.stream(request, limits)
 
     def _private_headers(self) -> list[Header]:
         if not self._secret:

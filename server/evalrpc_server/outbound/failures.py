@@ -17,6 +17,7 @@ class Failure(Enum):
     UNREACHABLE = auto()
     NOT_HTTP = auto()
     TRUNCATED = auto()
+    TIMEOUT = auto()
     TOO_LARGE = auto()
     REDIRECT = auto()
     HTTP_STATUS = auto()
@@ -31,6 +32,7 @@ TASK_REASONS: Mapping[Failure, Reason] = {
     Failure.UNREACHABLE: Reason.TASK_UNREACHABLE,
     Failure.NOT_HTTP: Reason.TASK_NOT_HTTP,
     Failure.TRUNCATED: Reason.TASK_TRUNCATED,
+    Failure.TIMEOUT: Reason.TASK_TIMEOUT,
     Failure.TOO_LARGE: Reason.PAYLOAD_TOO_LARGE,
     Failure.REDIRECT: Reason.TASK_REDIRECT,
     Failure.HTTP_STATUS: Reason.TASK_HTTP_STATUS,
@@ -46,6 +48,7 @@ EVALUATOR_REASONS: Mapping[Failure, Reason] = {
     Failure.UNREACHABLE: Reason.EVALUATOR_UNREACHABLE,
     Failure.NOT_HTTP: Reason.EVALUATOR_UNREACHABLE,
     Failure.TRUNCATED: Reason.EVALUATOR_UNREACHABLE,
+    Failure.TIMEOUT: Reason.EVALUATOR_TIMEOUT,
     Failure.TOO_LARGE: Reason.EVALUATOR_INVALID_ANSWER,
     Failure.REDIRECT: Reason.EVALUATOR_HTTP_STATUS,
     Failure.HTTP_STATUS: Reason.EVALUATOR_HTTP_STATUS,

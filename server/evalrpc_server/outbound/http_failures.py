@@ -88,11 +88,24 @@ def truncated(url: httpx.URL, received: int) -> CallFailedError:
     )
 
 
-def too_large(url: httpx.URL, size: int, limit: int) -> CallFailedError:
-    """Tells of a body above the limit."""
+def stalled(url: httpx.URL, problem: str) -> CallFailedError:
+    """Tells of a streamed answer that takes too long."""
+    return CallFailedError(Failure.TIMEOUT, f"{problem}; see its own log.", endpoint=origin(url))
+
+
+def unfinished(url: httpx.URL, problem: str) -> CallFailedError:
+    """Tells of a streamed answer that lacks its end."""
+    return CallFailedError(
+        Failure.TRUNCATED, f"{problem}; see its own log.", endpoint=origin(url), retryable=True
+    )
+
+
+def too_large(url: httpx.URL, size: int, limit: int, *, what: str = "") -> CallFailedError:
+    """Tells of a body above the limit, or of a part of it, such as "a line of"."""
+    what = f"{what} " if what else ""
     return CallFailedError(
         Failure.TOO_LARGE,
-        f"answered with more than the {limit} bytes allowed; send a smaller answer, or a reference to it.",
+        f"answered with {what}more than the {limit} bytes allowed; send a smaller answer, or a reference to it.",
         endpoint=origin(url),
         limit_bytes=str(limit),
         size_bytes=str(size),
