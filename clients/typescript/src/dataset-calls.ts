@@ -132,7 +132,9 @@ export class DatasetCalls {
       ...(runMetadata && { runMetadata: jsonObject(runMetadata, 'runMetadata') }),
       ...(options.datasetVersion && { datasetVersion: timestampFromDate(options.datasetVersion) }),
     };
-    const answer = await this.#connection.call((call) => this.#service.linkDatasetItem(request, call));
+    const answer = await this.#connection.call((call) => this.#service.linkDatasetItem(request, call), {
+      repeatable: false, // Langfuse may make a second run item
+    });
     return {
       datasetRunId: answer.datasetRunId,
       datasetRunItemId: textOrNone(answer.datasetRunItemId),
