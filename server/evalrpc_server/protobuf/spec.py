@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from google.protobuf import json_format
 from google.protobuf.message import Message
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from evalrpc.v1 import evaluator_pb2, experiment_spec_pb2, langfuse_pb2
 from evalrpc_server.domain.errors import Violation
@@ -125,8 +126,11 @@ def _validate(
         return model.model_validate(fields), []
     except ValidationError as error:
         return None, [
-            Violation(_place(path, problem["loc"]), _description(problem["type"], problem["msg"]))
-            for problem in error.errors(include_url=False, include_context=False, include_input=False)
+            Violation(
+                _place(path, problem["loc"]) + _place_within(problem),
+                _description(problem["type"], problem["msg"]),
+            )
+            for problem in error.errors(include_url=False, include_input=False)
         ]
 
 
@@ -134,6 +138,11 @@ def _place(path: str, location: tuple[int | str, ...]) -> str:
     for part in location:
         path += f"[{part}]" if isinstance(part, int) else f".{part}"
     return path
+
+
+def _place_within(problem: ErrorDetails) -> str:
+    """Returns the place of a fault within a field that holds JSON, as its validator gave it."""
+    return str(problem.get("ctx", {}).get("path", ""))
 
 
 def _description(kind: str, message: str) -> str:
