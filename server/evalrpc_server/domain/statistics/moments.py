@@ -1,0 +1,80 @@
+"""Means and their scatter, of independent values and of values in clusters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """What is known of values in a row.
+
+    Attributes:
+        n: how many there are.
+        mean: 0 where there are none.
+        variance: the sample variance; 0 below two values.
+    """
+
+    n: int
+    mean: float
+    variance: float
+
+    @property
+    def standard_deviation(self) -> float:
+        """The sample standard deviation."""
+        return math.sqrt(self.variance)
+
+    @property
+    def standard_error(self) -> float:
+        """The mean's standard error, the values being independent."""
+        return math.sqrt(self.variance / self.n) if self.n else 0.0
+
+
+def moments(values: Sequence[float]) -> Moments:
+    """Returns mean and variance, in two passes with exact sums, so that no digit is lost to a large mean."""
+    n = len(values)
+    if n == 0:
+        return Moments(0, 0.0, 0.0)
+    mean = math.fsum(values) / n
+    if n == 1:
+        return Moments(n, mean, 0.0)
+    return Moments(n, mean, math.fsum((value - mean) ** 2 for value in values) / (n - 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Clustered:
+    """The standard error of a mean of values in clusters; `clusters` tells how many there are."""
+
+    standard_error: float
+    clusters: int
+
+
+def clustered(values: Sequence[float], keys: Iterable[Hashable]) -> Clustered:
+    """Returns the standard error where values of one cluster go together; 0 for a single cluster.
+
+    The residuals' sum of each cluster is squared, `sqrt(C / (C - 1) * sum_c (sum_i (x_i - mean))^2) / n`: the sandwich of
+    Liang and Zeger 1986 as Miller 2024, "Adding Error Bars to Evals" (arXiv 2411.00640), has it for means, with the
+    correction for few clusters that is usual in regressions.
+    """
+    n = len(values)
+    mean = math.fsum(values) / n if n else 0.0
+    sums: dict[Hashable, float] = {}
+    for value, key in zip(values, keys, strict=True):
+        sums[key] = sums.get(key, 0.0) + value - mean
+    count = len(sums)
+    if count < 2:
+        return Clustered(0.0, count)
+    scatter = math.fsum(total * total for total in sums.values())
+    return Clustered(math.sqrt(count / (count - 1) * scatter) / n, count)
+
+
+def correlation(one: Sequence[float], other: Sequence[float]) -> float | None:
+    """Returns Pearson's correlation of pairs; None where a side does not vary."""
+    first, second = moments(one), moments(other)
+    if first.variance <= 0 or second.variance <= 0:
+        return None
+    products = ((x - first.mean) * (y - second.mean) for x, y in zip(one, other, strict=True))
+    found = math.fsum(products) / (first.n - 1) / math.sqrt(first.variance * second.variance)
+    return max(-1.0, min(1.0, found))
