@@ -15,7 +15,9 @@ print(result.format())
 from __future__ import annotations
 
 from evalrpc._aio.client import AsyncClient
+from evalrpc._aio.langfuse_style import AsyncLoadedDataset
 from evalrpc._aio.run import AsyncRun
+from evalrpc._autoevals import create_evaluator_from_autoevals
 from evalrpc._connection import Tls
 from evalrpc._documents import RawJson
 from evalrpc._errors import (
@@ -36,6 +38,14 @@ from evalrpc._errors import (
     Violation,
     WatchInterruptedError,
 )
+from evalrpc._model.datasets import (
+    Dataset,
+    DatasetItem,
+    DatasetItemLink,
+    Score,
+    ScoreDelivery,
+    ScoreReceipt,
+)
 from evalrpc._model.evaluation import Error, Evaluation, Usage, Value
 from evalrpc._model.evaluators import BuiltinEvaluator, RegisteredEvaluator, Upload
 from evalrpc._model.event import Event, EventKind
@@ -51,6 +61,7 @@ from evalrpc._model.experiment import (
 from evalrpc._model.item_result import Context, Item, ItemResult
 from evalrpc._model.result import ExperimentResult
 from evalrpc._model.workers import FunctionInfo, FunctionKind, WorkerInfo, WorkerState
+from evalrpc._regression import RegressionError, RunnerContext
 from evalrpc._spec.data import Data, ItemLike, LangfuseDataset
 from evalrpc._spec.evaluators import (
     EvaluatorLike,
@@ -63,6 +74,8 @@ from evalrpc._spec.evaluators import (
 from evalrpc._spec.experiment import ExperimentFields, RetryPolicy, SpecLike
 from evalrpc._spec.tasks import GrpcTask, HttpTask, TaskLike, WorkerTask
 from evalrpc._sync.client import Client
+from evalrpc._sync.default import get_client
+from evalrpc._sync.langfuse_style import LoadedDataset
 from evalrpc._sync.run import Run
 from evalrpc._version import __version__
 from evalrpc._worker.answers import RetryableError, TaskOutput
@@ -74,11 +87,15 @@ from evalrpc._worker.worker import Worker
 __all__ = [
     "AlreadyExistsError",
     "AsyncClient",
+    "AsyncLoadedDataset",
     "AsyncRun",
     "BuiltinEvaluator",
     "Client",
     "Context",
     "Data",
+    "Dataset",
+    "DatasetItem",
+    "DatasetItemLink",
     "DeadlineExceededError",
     "Error",
     "EvalrpcError",
@@ -105,6 +122,7 @@ __all__ = [
     "ItemResult",
     "LangfuseDataset",
     "LangfuseStatus",
+    "LoadedDataset",
     "NotFoundError",
     "NotImplementedByServerError",
     "OutOfRangeError",
@@ -112,10 +130,15 @@ __all__ = [
     "Progress",
     "RawJson",
     "RegisteredEvaluator",
+    "RegressionError",
     "ResourceExhaustedError",
     "RetryPolicy",
     "RetryableError",
     "Run",
+    "RunnerContext",
+    "Score",
+    "ScoreDelivery",
+    "ScoreReceipt",
     "ServerUnreachableError",
     "SpecLike",
     "Spending",
@@ -137,6 +160,8 @@ __all__ = [
     "WorkerTask",
     "__version__",
     "builtin",
+    "create_evaluator_from_autoevals",
+    "get_client",
     "grpc_evaluator",
     "http_evaluator",
     "registered",

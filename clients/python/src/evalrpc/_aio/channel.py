@@ -51,6 +51,11 @@ class AsyncChannelOwner:
         """Where the server is."""
         return self._connection.address
 
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._closed
+
     async def close(self) -> None:
         """Closes the connection and ends all calls. Experiments run on."""
         self._closed = True

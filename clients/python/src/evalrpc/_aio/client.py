@@ -11,6 +11,7 @@ from grpc import aio
 
 from evalrpc import _requests as requests
 from evalrpc._aio.evaluators import AsyncEvaluatorCalls
+from evalrpc._aio.langfuse_style import AsyncLangfuseStyle
 from evalrpc._aio.run import AsyncRun, AsyncStream
 from evalrpc._aio.upload import upload_items
 from evalrpc._aio.workers import AsyncWorkerCalls
@@ -31,12 +32,12 @@ from evalrpc._spec.data import (
     OneTime,
     async_inline_or_rest,
     async_item_messages,
+    dataset_of,
 )
 from evalrpc._spec.experiment import ExperimentFields, SpecLike, build_spec, large_items, set_reference
 from evalrpc._uploads import async_upload_messages
 from evalrpc._worker.local import LocalFunctions
 from evalrpc.v1 import (
-    dataset_service_pb2_grpc,
     experiment_service_pb2,
     experiment_service_pb2_grpc,
     experiment_spec_pb2,
@@ -44,7 +45,7 @@ from evalrpc.v1 import (
 )
 
 
-class AsyncClient(AsyncEvaluatorCalls, AsyncWorkerCalls):
+class AsyncClient(AsyncEvaluatorCalls, AsyncLangfuseStyle, AsyncWorkerCalls):
     """A connection to an evalrpc server. Close it, or use it in an `async with` block.
 
     Nothing is sent on construction: a server that cannot be reached shows with the first call. Every call may raise
@@ -54,10 +55,6 @@ class AsyncClient(AsyncEvaluatorCalls, AsyncWorkerCalls):
     @cached_property
     def _experiments(self) -> experiment_service_pb2_grpc.ExperimentServiceAsyncStub:
         return experiment_service_pb2_grpc.ExperimentServiceStub(self._channel)
-
-    @cached_property
-    def _datasets(self) -> dataset_service_pb2_grpc.DatasetServiceAsyncStub:
-        return dataset_service_pb2_grpc.DatasetServiceStub(self._channel)
 
     def run(
         self,
@@ -256,6 +253,9 @@ class AsyncClient(AsyncEvaluatorCalls, AsyncWorkerCalls):
             hosting=hosting,
         )
 
+    async def _run_to_the_end(self, data: AsyncData | None, fields: ExperimentFields) -> ExperimentResult:
+        return await self.run(data=data, **fields).result()
+
     def _watch(self, state: RunState) -> AsyncStream:
         self._check_open()
         return self._experiments.WatchExperiment(state.watch_request(), metadata=self._connection.metadata)
@@ -264,6 +264,7 @@ class AsyncClient(AsyncEvaluatorCalls, AsyncWorkerCalls):
         data = large_items(message) if data is None else data
         if data is None:
             return
+        data = dataset_of(data) or data
         if isinstance(data, str | Upload | LangfuseDataset):
             set_reference(message, data)
             return

@@ -11,9 +11,30 @@ from evalrpc._documents import decode
 from evalrpc._model.evaluation import Error, Evaluation, Usage
 from evalrpc._model.plain import to_plain
 
+_KEYS = frozenset({"id", "input", "expected_output", "metadata"})
+
+
+class Subscripted:
+    """Lets an item also be read as a dict: `item["input"]` is `item.input`."""
+
+    def __getitem__(self, name: str) -> Any:
+        """Returns the input, the expected output, the metadata or the id.
+
+        Raises:
+            KeyError: the name is another.
+        """
+        if name not in _KEYS:
+            raise KeyError(name)
+        return getattr(self, name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Returns what `item[name]` returns; the default where that is None or the name is another."""
+        value = getattr(self, name) if name in _KEYS else None
+        return default if value is None else value
+
 
 @dataclass(frozen=True)
-class Item:
+class Item(Subscripted):
     """One item of an experiment's data. Documents are kept as JSON text and parsed on first use.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from evalrpc._documents import encode
 from evalrpc._errors import EvalrpcError, Violation, invalid
+from evalrpc._model.datasets import DatasetItem
 from evalrpc._model.evaluators import Upload
 from evalrpc._spec.parsing import struct, timestamp
 from evalrpc.v1 import item_pb2, langfuse_pb2
@@ -65,8 +66,8 @@ ItemLike = Mapping[str, Any] | item_pb2.Item
 
 Items = Iterable[ItemLike]
 AsyncItems = AsyncIterable[ItemLike]
-Data = str | Upload | LangfuseDataset | Items
-"""Data: items of any number, an upload or its id, or a dataset in Langfuse."""
+Data = str | Upload | LangfuseDataset | Items | Sequence[DatasetItem]
+"""Data: items of any number, an upload or its id, a dataset in Langfuse, or a list of items of one."""
 
 AsyncData = Data | AsyncItems
 
@@ -92,7 +93,24 @@ class OneTime(Generic[D]):
         return self._data
 
 
-def item_messages(items: Items) -> Iterator[item_pb2.Item]:
+def dataset_of(data: object) -> LangfuseDataset | None:
+    """Returns the selection from a dataset that a list of its items stands for; None for other data.
+
+    Raises:
+        TypeError: the items are of several datasets or versions, or only some are of a dataset.
+    """
+    if not isinstance(data, list | tuple) or not any(isinstance(each, DatasetItem) for each in data):
+        return None
+    origins = {
+        (each.dataset_name, each.dataset_version) if isinstance(each, DatasetItem) else None for each in data
+    }
+    origin = origins.pop()
+    if origins or origin is None:
+        raise TypeError("data must be items of one dataset in one version, or none of any dataset")
+    return LangfuseDataset(name=origin[0], version=origin[1], item_ids=tuple(each.id for each in data))
+
+
+def item_messages(items: Items | Sequence[DatasetItem]) -> Iterator[item_pb2.Item]:
     """Yields items as the contract's messages, one at a time.
 
     Raises:
@@ -104,7 +122,9 @@ def item_messages(items: Items) -> Iterator[item_pb2.Item]:
         yield item_message(item, index)
 
 
-async def async_item_messages(items: Items | AsyncItems) -> AsyncIterator[item_pb2.Item]:
+async def async_item_messages(
+    items: Items | AsyncItems | Sequence[DatasetItem],
+) -> AsyncIterator[item_pb2.Item]:
     """Yields items as `item_messages` does. An ordinary iterable is read on the event loop."""
     if not isinstance(items, AsyncIterable):
         for message in item_messages(items):
@@ -116,7 +136,7 @@ async def async_item_messages(items: Items | AsyncItems) -> AsyncIterator[item_p
         index += 1
 
 
-def item_message(item: ItemLike, index: int) -> item_pb2.Item:
+def item_message(item: ItemLike | DatasetItem, index: int) -> item_pb2.Item:
     """Returns an item as the contract's message.
 
     A key that is missing or None gives an absent document; only an input of None is JSON null.

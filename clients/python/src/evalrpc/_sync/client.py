@@ -19,16 +19,24 @@ from evalrpc._model.item_result import ItemResult
 from evalrpc._model.result import ExperimentResult
 from evalrpc._resumption import DEFAULT_PATIENCE, Resumption
 from evalrpc._run import RunState
-from evalrpc._spec.data import Data, ItemLike, LangfuseDataset, OneTime, inline_or_rest, item_messages
+from evalrpc._spec.data import (
+    Data,
+    ItemLike,
+    LangfuseDataset,
+    OneTime,
+    dataset_of,
+    inline_or_rest,
+    item_messages,
+)
 from evalrpc._spec.experiment import ExperimentFields, SpecLike, build_spec, large_items, set_reference
 from evalrpc._sync.evaluators import EvaluatorCalls
+from evalrpc._sync.langfuse_style import LangfuseStyle
 from evalrpc._sync.run import Run, Stream
 from evalrpc._sync.upload import upload_items
 from evalrpc._sync.workers import WorkerCalls
 from evalrpc._uploads import upload_messages
 from evalrpc._worker.local import LocalFunctions
 from evalrpc.v1 import (
-    dataset_service_pb2_grpc,
     experiment_service_pb2,
     experiment_service_pb2_grpc,
     experiment_spec_pb2,
@@ -36,7 +44,7 @@ from evalrpc.v1 import (
 )
 
 
-class Client(EvaluatorCalls, WorkerCalls):
+class Client(EvaluatorCalls, LangfuseStyle, WorkerCalls):
     """A connection to an evalrpc server. Safe to use from several threads; close it, or use it in a `with` block.
 
     Nothing is sent on construction: a server that cannot be reached shows with the first call. Every call may raise
@@ -46,10 +54,6 @@ class Client(EvaluatorCalls, WorkerCalls):
     @cached_property
     def _experiments(self) -> experiment_service_pb2_grpc.ExperimentServiceStub:
         return experiment_service_pb2_grpc.ExperimentServiceStub(self._channel)
-
-    @cached_property
-    def _datasets(self) -> dataset_service_pb2_grpc.DatasetServiceStub:
-        return dataset_service_pb2_grpc.DatasetServiceStub(self._channel)
 
     def run(
         self,
@@ -240,6 +244,9 @@ class Client(EvaluatorCalls, WorkerCalls):
             hosting=hosting,
         )
 
+    def _run_to_the_end(self, data: Data | None, fields: ExperimentFields) -> ExperimentResult:
+        return self.run(data=data, **fields).result()
+
     def _watch(self, state: RunState) -> Stream:
         self._check_open()
         return self._experiments.WatchExperiment(state.watch_request(), metadata=self._connection.metadata)
@@ -248,6 +255,7 @@ class Client(EvaluatorCalls, WorkerCalls):
         data = large_items(message) if data is None else data
         if data is None:
             return
+        data = dataset_of(data) or data
         if isinstance(data, str | Upload | LangfuseDataset):
             set_reference(message, data)
             return
