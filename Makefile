@@ -38,7 +38,7 @@ test: lint types check-generated pytest test-typescript test-go ## Check and tes
 pytest: $(READY) ## Run the Python tests; ARGS="tests/store -k commit" picks some
 	.ci/install-postgres
 	.ci/install-grpcurl
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --numprocesses 3 --dist loadfile $(ARGS)
 
 .PHONY: test-typescript
 test-typescript: $(READY) ## Check and test the TypeScript client

@@ -12,7 +12,7 @@ from evalrpc.v1.experiment_service_pb2_grpc import add_ExperimentServiceServicer
 from evalrpc.v1.worker_service_pb2_grpc import add_WorkerServiceServicer_to_server
 from evalrpc_server.config import Settings
 from evalrpc_server.domain.clock import SystemClock
-from evalrpc_server.evaluators.pools import open_batcher
+from evalrpc_server.evaluators.pools import open_batcher, open_sandbox
 from evalrpc_server.evaluators.registry import EvaluatorResources
 from evalrpc_server.http.listener import HttpListener
 from evalrpc_server.http.status import status_routes
@@ -23,6 +23,7 @@ from evalrpc_server.langfuse.projects import load_projects
 from evalrpc_server.langfuse.service import HostedDatasets
 from evalrpc_server.outbound.client import HttpClient
 from evalrpc_server.outbound.outbound import Outbound
+from evalrpc_server.outbound.sealing import load_sealing
 from evalrpc_server.outbound.secrets import Secrets
 from evalrpc_server.outbound.settings import OutboundSettings
 from evalrpc_server.rpc.auth import TokenAuthentication, check_exposure
@@ -36,6 +37,7 @@ from evalrpc_server.rpc.workers import WorkerServicer
 from evalrpc_server.runner.acceptance import Acceptance
 from evalrpc_server.runner.assembly import SpecAssembly
 from evalrpc_server.runner.manager import Manager
+from evalrpc_server.runner.uploads import BrokenUploads
 from evalrpc_server.store.port import Store
 from evalrpc_server.store.registry import open_store
 from evalrpc_server.targets.registry import TargetResources
@@ -73,6 +75,7 @@ class App:
             ListenError: an address cannot be listened on, or must not be without authentication.
             TelemetryError: an OTEL_* variable cannot be followed.
             TokensError: the file of tokens cannot be used.
+            SealingError: the sealing key cannot be used.
             OSError: a certificate cannot be read.
         """
         try:
@@ -92,17 +95,24 @@ class App:
         store = open_store(settings.store or settings.data_dir)
         await store.open()
         self._closing.push_async_callback(store.close)
+        self._secrets.sealing = load_sealing(settings.sealing_key, settings.data_dir)
         outbound = Outbound(outbound_settings(settings), self._secrets)
         self._closing.push_async_callback(outbound.aclose)
         batcher = open_batcher(settings.executor, settings.executor_workers)
         self._closing.push_async_callback(batcher.aclose)
+        sandbox = open_sandbox()
+        self._closing.push_async_callback(sandbox.aclose)
         connections = self._connect_langfuse(clock)
         spool = settings.data_dir / "spool"
         langfuse = LangfuseIntegration(connections, store=store, clock=clock, spool=spool)
         langfuse.start()
         self._closing.push_async_callback(langfuse.close, _FLUSH_SECONDS)
+        broken = BrokenUploads(store)
+        await broken.recover()
+        self._closing.push_async_callback(broken.aclose)
         datasets = DatasetServicer(
             store=store,
+            broken=broken,
             hosted=HostedDatasets(connections, clock, spool=spool),
             scores=OwnScores(connections, langfuse.delivery, store, clock),
         )
@@ -113,7 +123,9 @@ class App:
             store=store,
             clock=clock,
             targets=TargetResources(outbound=outbound, workers=workers),
-            evaluators=EvaluatorResources(outbound=outbound, batcher=batcher, workers=workers),
+            evaluators=EvaluatorResources(
+                outbound=outbound, batcher=batcher, sandbox=sandbox, workers=workers
+            ),
             integration=langfuse,
             workers=workers,
         )
@@ -153,7 +165,7 @@ class App:
         workers: Workers,
         datasets: DatasetServicer,
     ) -> list[Service]:
-        acceptance = Acceptance(store, clock, langfuse)
+        acceptance = Acceptance(store, clock, langfuse, seal=self._secrets.seal)
         experiments = ExperimentServicer(acceptance=acceptance, manager=manager, store=store)
         evaluators = EvaluatorServicer(acceptance=acceptance, store=store, clock=clock)
         hosted = WorkerServicer(workers)

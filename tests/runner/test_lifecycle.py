@@ -56,6 +56,17 @@ async def test_what_is_accepted_runs_although_its_caller_left_before_the_answer(
         assert len(results(await made.events())) == 3
 
 
+async def test_a_caller_that_leaves_before_the_answer_can_have_its_run_stopped(tmp_path: Path) -> None:
+    async with world(tmp_path, _until(asyncio.Event(), free=0)) as made:
+        starting = asyncio.create_task(made.start(3, request_id="r1", stop_if_left=True))
+        await asyncio.sleep(0)
+        starting.cancel()
+        assert (await made.start(3, id="exp_2", request_id="r1")).id == "exp_1"
+        last = (await made.events())[-1].body
+    assert isinstance(last, Experiment)
+    assert last.state is State.CANCELLED
+
+
 async def test_a_drain_waits_for_what_is_just_being_accepted(tmp_path: Path) -> None:
     async with world(tmp_path, _until(asyncio.Event(), free=0)) as made:
         starting = asyncio.create_task(made.start(3))

@@ -176,11 +176,23 @@ class World:
             )
         )
 
-    async def start(self, count: int, *, id: str = "exp_1", request_id: str = "", **spec: Any) -> Experiment:  # noqa: A002
+    async def start(
+        self,
+        count: int,
+        *,
+        id: str = "exp_1",  # noqa: A002
+        request_id: str = "",
+        stop_if_left: bool = False,
+        **spec: Any,
+    ) -> Experiment:
         """Starts an experiment over so many items."""
         experiment = new_experiment(count, id=id, request_id=request_id, **spec)
         return await self.manager.start(
-            experiment, items=items(count), request_id=request_id, fingerprint=repr((count, sorted(spec)))
+            experiment,
+            items=items(count),
+            request_id=request_id,
+            fingerprint=repr((count, sorted(spec))),
+            stop_if_left=stop_if_left,
         )
 
     async def events(self, id: str = "exp_1", after: int = 0) -> list[Event]:  # noqa: A002

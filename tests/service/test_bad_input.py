@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -19,7 +22,7 @@ from evalrpc.v1 import (
     json_pb2,
 )
 from evalrpc_server.rpc.paging import page_token
-from tests.servers import Stubs
+from tests.servers import Stubs, serving
 from tests.service.calls import reason, run, run_request, spec, violations
 
 URL = "http://127.0.0.1:9/task"
@@ -273,6 +276,20 @@ async def test_an_upload_with_a_bad_item_cannot_be_used(stubs: Stubs) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await stubs.datasets.UploadItems(messages())
     assert "id of an earlier item" in violations(refused.value)["items.items[0].id"]
+
+
+async def test_an_upload_that_breaks_off_leaves_nothing_behind(tmp_path: Path) -> None:
+    async def messages() -> AsyncIterator[dataset_service_pb2.UploadItemsRequest]:
+        good = item_pb2.Item(id="a", input=_json(text="1"))
+        yield dataset_service_pb2.UploadItemsRequest(items=item_pb2.ItemList(items=[good]))
+        yield dataset_service_pb2.UploadItemsRequest()
+
+    with serving(tmp_path) as server:
+        async with grpc.aio.insecure_channel(server.grpc) as channel:
+            with pytest.raises(grpc.aio.AioRpcError):
+                await Stubs(channel).datasets.UploadItems(messages())
+    with closing(sqlite3.connect(tmp_path / "evalrpc.db")) as database:
+        assert database.execute("SELECT count(*) FROM items").fetchone() == (0,)
 
 
 async def test_a_negative_page_size_is_refused(stubs: Stubs) -> None:

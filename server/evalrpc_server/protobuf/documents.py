@@ -54,7 +54,9 @@ def document_to_message(document: Document, encoding: Encoding) -> json_pb2.Json
     """Writes a document; one that a `google.protobuf.Value` cannot carry exactly is sent as text."""
     if encoding is Encoding.VALUE:
         try:
-            return json_pb2.Json(value=_write(_decoder.decode(document), 0))
+            message = json_pb2.Json()
+            _write(message.value, _decoder.decode(document), 0)
+            return message
         except (_InexactError, msgspec.ValidationError, RecursionError):
             pass
     return json_pb2.Json(text=document)
@@ -94,24 +96,30 @@ def _number(number: float) -> int | float:
     return int(number) if number.is_integer() and abs(number) <= _EXACT else number
 
 
-def _write(value: Any, level: int) -> struct_pb2.Value:
+def _write(target: struct_pb2.Value, value: Any, level: int) -> None:
+    """Fills a message in place: one that is built first and put into another is copied, once a level."""
     if isinstance(value, str):
-        return struct_pb2.Value(string_value=value)
-    if value is None:
-        return struct_pb2.Value(null_value=struct_pb2.NULL_VALUE)
-    if isinstance(value, bool):
-        return struct_pb2.Value(bool_value=value)
-    if isinstance(value, int | float):
+        target.string_value = value
+    elif value is None:
+        target.null_value = struct_pb2.NULL_VALUE
+    elif isinstance(value, bool):
+        target.bool_value = value
+    elif isinstance(value, int | float):
         if abs(value) > _EXACT:
             raise _InexactError
-        return struct_pb2.Value(number_value=value)
-    if level >= _MAX_LEVELS:
+        target.number_value = value
+    elif level >= _MAX_LEVELS:
         raise _InexactError
-    if isinstance(value, list):
-        entries = [_write(entry, level + 1) for entry in value]
-        return struct_pb2.Value(list_value=struct_pb2.ListValue(values=entries))
-    fields = {key: _write(entry, level + 1) for key, entry in value.items()}
-    return struct_pb2.Value(struct_value=struct_pb2.Struct(fields=fields))
+    elif isinstance(value, list):
+        target.list_value.SetInParent()
+        add = target.list_value.values.add
+        for entry in value:
+            _write(add(), entry, level + 1)
+    else:
+        target.struct_value.SetInParent()
+        fields = target.struct_value.fields
+        for key, entry in value.items():
+            _write(fields[key], entry, level + 1)
 
 
 def _exact_float(text: str) -> float:

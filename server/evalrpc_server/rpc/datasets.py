@@ -23,7 +23,8 @@ from evalrpc_server.protobuf.items import read_items, wanted_ids
 from evalrpc_server.protobuf.scores import receipt_to_message, scores_from_messages
 from evalrpc_server.protobuf.spec import dataset_from_message
 from evalrpc_server.rpc.context import Context
-from evalrpc_server.rpc.encoding import MAX_MESSAGE_BYTES, encoding_from_number
+from evalrpc_server.rpc.encoding import MAX_MESSAGE_BYTES, converted, encoding_from_number
+from evalrpc_server.runner.uploads import BrokenUploads
 from evalrpc_server.store.port import ItemStore
 
 _ROOM = MAX_MESSAGE_BYTES - 1024
@@ -34,8 +35,11 @@ _SPARE_SECONDS = 0.5
 class DatasetServicer(dataset_service_pb2_grpc.DatasetServiceServicer):
     """Takes data that is larger than one message, and hands Langfuse's datasets to callers."""
 
-    def __init__(self, *, store: ItemStore, hosted: HostedDatasets, scores: OwnScores) -> None:
+    def __init__(
+        self, *, store: ItemStore, broken: BrokenUploads, hosted: HostedDatasets, scores: OwnScores
+    ) -> None:
         self._store = store
+        self._broken = broken
         self._hosted = hosted
         self._scores = scores
 
@@ -91,6 +95,17 @@ class DatasetServicer(dataset_service_pb2_grpc.DatasetServiceServicer):
         """Stores items as they arrive; the upload can be used once the stream has ended well."""
         upload_id = f"upl_{secrets.token_hex(10)}"
         await self._store.create_collection(upload_id)
+        try:
+            count = await self._receive(upload_id, request_iterator)
+            await self._store.append_items(upload_id, (), complete=True)
+        except BaseException:
+            self._broken.discard(upload_id)
+            raise
+        return dataset_service_pb2.UploadItemsResponse(upload_id=upload_id, item_count=count)
+
+    async def _receive(
+        self, upload_id: str, request_iterator: AsyncIterator[dataset_service_pb2.UploadItemsRequest]
+    ) -> int:
         count = number = 0
         async for request in request_iterator:
             number += 1
@@ -106,12 +121,14 @@ class DatasetServicer(dataset_service_pb2_grpc.DatasetServiceServicer):
                     )
         if count == 0:
             raise InvalidRequestError([Violation("items.items", "must hold at least one item")])
-        await self._store.append_items(upload_id, (), complete=True)
-        return dataset_service_pb2.UploadItemsResponse(upload_id=upload_id, item_count=count)
+        return count
 
     async def _append(self, upload_id: str, messages: Sequence[item_pb2.Item], first_index: int) -> int:
         known = await self._store.known_item_ids(upload_id, wanted_ids(messages))
-        items, violations = read_items(messages, path="items.items", first_index=first_index, known_ids=known)
+        items, violations = await converted(
+            sum(message.ByteSize() for message in messages),
+            lambda: read_items(messages, path="items.items", first_index=first_index, known_ids=known),
+        )
         if violations:
             raise InvalidRequestError(violations)
         await self._store.append_items(upload_id, items)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import asyncio
+from collections.abc import Callable
+from typing import Literal, TypeVar
 
 from evalrpc.v1 import event_pb2, item_result_pb2, json_pb2
 from evalrpc_server.domain.errors import InvalidRequestError, Violation
+from evalrpc_server.domain.events import Event
 from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.protobuf.documents import Encoding
 from evalrpc_server.protobuf.experiments import event_to_message
@@ -15,7 +18,10 @@ from evalrpc_server.runner.feed import Published
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 """What every gRPC client receives unless told otherwise."""
 
+_LARGE = 128 * 1024
 _ROOM = MAX_MESSAGE_BYTES - 64 * 1024
+
+T = TypeVar("T")
 
 _KNOWN_TO_THE_CALLER: tuple[Literal["metadata", "expected_output", "input"], ...] = (
     "metadata",
@@ -43,15 +49,31 @@ def encoding_from_number(number: json_pb2.JsonEncoding.ValueType) -> Encoding:
     return _ENCODINGS[number]
 
 
-def published_to_message(published: Published, encoding: Encoding) -> event_pb2.ExperimentEvent:
+async def converted(size: int, convert: Callable[[], T]) -> T:
+    """Converts what a caller sent or gets; what is large (`size` in bytes or characters) in a thread.
+
+    A megabyte of numbers as `google.protobuf.Value` takes a tenth of a second, in which nobody else would be served.
+    """
+    return await asyncio.to_thread(convert) if size > _LARGE else convert()
+
+
+async def published_to_message(published: Published, encoding: Encoding) -> event_pb2.ExperimentEvent:
     """Writes an event, once for all its watchers."""
-    message = published.forms.get(encoding)
-    if not isinstance(message, event_pb2.ExperimentEvent):
-        message = event_to_message(published.event, encoding)
-        if message.ByteSize() > _ROOM:
-            message = event_to_message(published.event, Encoding.TEXT)
-            shorten(message.item_result)
-        published.forms[encoding] = message
+    known = published.forms.get(encoding)
+    if isinstance(known, event_pb2.ExperimentEvent):
+        return known
+    body = published.event.body
+    size = body.size if isinstance(body, ItemResult) else 0
+    message = await converted(size, lambda: _fitting_event(published.event, encoding))
+    published.forms[encoding] = message
+    return message
+
+
+def _fitting_event(event: Event, encoding: Encoding) -> event_pb2.ExperimentEvent:
+    message = event_to_message(event, encoding)
+    if message.ByteSize() > _ROOM:
+        message = event_to_message(event, Encoding.TEXT)
+        shorten(message.item_result)
     return message
 
 

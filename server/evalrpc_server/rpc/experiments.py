@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from evalrpc.v1 import (
     event_pb2,
@@ -15,6 +15,7 @@ from evalrpc.v1 import (
 from evalrpc_server.domain.errors import InvalidRequestError, Violation
 from evalrpc_server.domain.experiments import Experiment, State
 from evalrpc_server.domain.items import Item
+from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.domain.spec.experiment import ExperimentSpec
 from evalrpc_server.protobuf.documents import Encoding
 from evalrpc_server.protobuf.experiments import experiment_to_message, state_from_number
@@ -23,6 +24,7 @@ from evalrpc_server.protobuf.spec import evaluators_from_message, spec_from_mess
 from evalrpc_server.rpc.context import Context
 from evalrpc_server.rpc.encoding import (
     MAX_MESSAGE_BYTES,
+    converted,
     encoding_from_number,
     fitting_result,
     published_to_message,
@@ -57,7 +59,9 @@ class ExperimentServicer(experiment_service_pb2_grpc.ExperimentServiceServicer):
     ) -> AsyncIterator[experiment_service_pb2.RunExperimentResponse]:
         """Starts an experiment and streams its events to the end."""
         encoding = encoding_from_number(request.json_encoding)
-        experiment = await self._start(request.experiment, request.request_id)
+        experiment = await self._start(
+            request.experiment, request.request_id, stop_if_left=request.cancel_on_disconnect
+        )
         ended = False
         try:
             async for event in self._events(experiment.id, 0, encoding):
@@ -147,23 +151,18 @@ class ExperimentServicer(experiment_service_pb2_grpc.ExperimentServiceServicer):
             characters=_PAGE_CHARACTERS,
         )
         token = page_token(page.next_cursor, *arguments)
-        response = experiment_service_pb2.ListItemResultsResponse(
-            item_results=[fitting_result(result, encoding) for result in page.results], next_page_token=token
-        )
-        if response.ByteSize() > MAX_MESSAGE_BYTES:
-            texts = [fitting_result(result, Encoding.TEXT) for result in page.results]
-            response = experiment_service_pb2.ListItemResultsResponse(
-                item_results=texts, next_page_token=token
-            )
-        return response
+        size = sum(result.size for result in page.results)
+        return await converted(size, lambda: _fitting_page(page.results, token, encoding))
 
-    async def _start(self, message: experiment_spec_pb2.ExperimentSpec, request_id: str) -> Experiment:
+    async def _start(
+        self, message: experiment_spec_pb2.ExperimentSpec, request_id: str, *, stop_if_left: bool = False
+    ) -> Experiment:
         fingerprint = ""
         if checked_key(request_id, "request_id"):
             fingerprint = hashlib.sha256(message.SerializeToString(deterministic=True)).hexdigest()
             if joined := await self._manager.join(request_id, fingerprint):
                 return joined
-        spec, items, violations = _read(message, request_id)
+        spec, items, violations = await converted(message.ByteSize(), lambda: _read(message, request_id))
         if spec is None or violations:
             evaluators = evaluators_from_message(message)
             raise InvalidRequestError(
@@ -171,14 +170,18 @@ class ExperimentServicer(experiment_service_pb2_grpc.ExperimentServiceServicer):
             )
         experiment = await self._acceptance.accept(spec, request_id=request_id, path=_PATH)
         return await self._manager.start(
-            experiment, items=items, request_id=request_id, fingerprint=fingerprint
+            experiment,
+            items=items,
+            request_id=request_id,
+            fingerprint=fingerprint,
+            stop_if_left=stop_if_left,
         )
 
     async def _events(
         self, experiment_id: str, after: int, encoding: Encoding
     ) -> AsyncIterator[event_pb2.ExperimentEvent]:
         async for published in self._manager.watch(experiment_id, after):
-            yield published_to_message(published, encoding)
+            yield await published_to_message(published, encoding)
 
 
 _FINAL = {
@@ -207,6 +210,18 @@ def _read(
         message.ClearField("items")
     spec, found = spec_from_message(message, item_count=count, path=_PATH)
     return spec, items, [*found, *violations]
+
+
+def _fitting_page(
+    results: Sequence[ItemResult], token: str, encoding: Encoding
+) -> experiment_service_pb2.ListItemResultsResponse:
+    """Writes a page of results; as text where it would not fit into one message otherwise."""
+    response = experiment_service_pb2.ListItemResultsResponse(
+        item_results=[fitting_result(result, encoding) for result in results], next_page_token=token
+    )
+    if encoding is not Encoding.TEXT and response.ByteSize() > MAX_MESSAGE_BYTES:
+        return _fitting_page(results, token, Encoding.TEXT)
+    return response
 
 
 def _required_id(experiment_id: str) -> str:

@@ -88,10 +88,11 @@ class Manager:
         items: Sequence[Item] = (),
         request_id: str = "",
         fingerprint: str = "",
+        stop_if_left: bool = False,
     ) -> Experiment:
         """Stores a new experiment and lets it run; a known request id joins the experiment that it belongs to.
 
-        A caller that leaves meanwhile changes nothing: what is stored runs.
+        A caller that leaves meanwhile changes nothing, what is stored runs; with `stop_if_left` it is stopped at once.
 
         Raises:
             AlreadyExistsError: the request id belongs to a request of other content.
@@ -101,7 +102,16 @@ class Manager:
         starting = asyncio.create_task(self._create(experiment, items, request_id, fingerprint))
         self._starting.add(starting)
         starting.add_done_callback(self._starting.discard)
-        return _joined(await asyncio.shield(starting), request_id)
+        try:
+            return _joined(await asyncio.shield(starting), request_id)
+        except asyncio.CancelledError:
+            if stop_if_left:
+                starting.add_done_callback(self._stop_created)
+            raise
+
+    def _stop_created(self, starting: asyncio.Task[Creation]) -> None:
+        if not starting.cancelled() and starting.exception() is None and starting.result().created:
+            self.stop(starting.result().experiment.id)
 
     async def join(self, request_id: str, fingerprint: str) -> Experiment | None:
         """Returns the experiment that an earlier request of the same id and content started; None for a new id.

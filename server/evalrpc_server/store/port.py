@@ -223,6 +223,12 @@ class ItemStore(Protocol):
     async def get_collection(self, collection_id: str) -> ItemCollection | None:
         """Returns a collection, or None where there is none of that id."""
 
+    async def abandoned_collections(self) -> Collection[str]:
+        """Returns the ids of incomplete collections that belong to no experiment: what broke off can never be used."""
+
+    async def discard_collection(self, collection_id: str) -> None:
+        """Removes a collection that belongs to no experiment, and its items; does nothing otherwise."""
+
     async def read_items(
         self, collection_id: str, *, after: int, limit: int, characters: int = PAGE_CHARACTERS
     ) -> Sequence[Item]:

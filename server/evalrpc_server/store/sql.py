@@ -169,6 +169,15 @@ class SqlStore:
         """Returns a collection, or None where there is none of that id."""
         return await self._readers.read(item_tables.get_collection, collection_id)
 
+    async def abandoned_collections(self) -> Collection[str]:
+        """Returns the ids of incomplete collections that belong to no experiment."""
+        return await self._readers.read(item_tables.abandoned)
+
+    async def discard_collection(self, collection_id: str) -> None:
+        """Removes a collection that belongs to no experiment, and its items, a part at a time."""
+        while await self._writer.write(item_tables.discard_parts, collection_id):
+            pass
+
     async def read_items(
         self, collection_id: str, *, after: int, limit: int, characters: int = PAGE_CHARACTERS
     ) -> Sequence[Item]:

@@ -10,7 +10,7 @@ import pytest
 from evalrpc_server.domain.documents import Document
 from evalrpc_server.domain.items import Item
 from evalrpc_server.store.port import Store, StoreError
-from tests.store.builders import make_items
+from tests.store.builders import create, make_items
 
 
 class ItemContract:
@@ -69,6 +69,24 @@ class ItemContract:
         asked = [f"item-{index}" for index in range(1000, 2300)]
         assert set(await store.known_item_ids("c", asked)) == set(asked[:200])
         assert set(await store.known_item_ids("c", [])) == set()
+
+    async def test_what_broke_off_is_found_and_removed_to_the_last_item(self, store: Store):
+        await store.create_collection("broken")
+        await store.append_items("broken", make_items(4500))
+        await store.create_collection("whole")
+        await store.append_items("whole", make_items(1), complete=True)
+        begun = await create(store, items=0)
+        await store.create_collection(begun.items)
+        assert set(await store.abandoned_collections()) == {"broken"}
+        await store.discard_collection("broken")
+        assert await store.get_collection("broken") is None
+        assert list(await store.read_items("broken", after=-1, limit=10)) == []
+        assert list(await store.read_items("whole", after=-1, limit=10)) == make_items(1)
+
+    async def test_the_items_of_an_experiment_are_never_discarded(self, store: Store):
+        experiment = await create(store, items=2)
+        await store.discard_collection(experiment.items)
+        assert list(await store.read_items(experiment.items, after=-1, limit=10)) == make_items(2)
 
     async def test_collections_do_not_mix(self, store: Store):
         await asyncio.gather(*(store.create_collection(name) for name in "abc"))

@@ -14,6 +14,8 @@ ITEM_COLUMNS = "item_index, item_id, dataset_item_id, input, expected_output, me
 """What `item_from_row` reads."""
 
 _IDS_PER_QUERY = 500
+_ITEMS_PER_DISCARD = 2_000
+_UNUSED = "NOT EXISTS (SELECT 1 FROM experiments e WHERE e.items = collections.id)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,36 @@ def append_items(connection: Connection, appends: Sequence[Append]) -> Sequence[
             )
         insert_items(connection, append.collection_id, append.items)
     return [None] * len(appends)
+
+
+def abandoned(connection: Connection) -> Collection[str]:
+    """Returns the ids of incomplete collections that belong to no experiment."""
+    return [
+        row[0] for row in connection.query(f"SELECT id FROM collections WHERE complete = 0 AND {_UNUSED}")
+    ]
+
+
+def discard_parts(connection: Connection, ids: Sequence[str]) -> Sequence[bool]:
+    """Removes a bounded part of each collection that belongs to no experiment; returns for which there is more to do."""
+    return [_discard_part(connection, collection_id) for collection_id in ids]
+
+
+def _discard_part(connection: Connection, collection_id: str) -> bool:
+    for (count,) in connection.query(
+        f"SELECT count FROM collections WHERE id = ? AND {_UNUSED}", (collection_id,)
+    ):
+        left = max(0, int(count) - _ITEMS_PER_DISCARD)
+        connection.execute(
+            "DELETE FROM items WHERE collection = ? AND item_index >= ?", (collection_id, left)
+        )
+        if left:
+            connection.execute(
+                "UPDATE collections SET count = ?, complete = 0 WHERE id = ?", (left, collection_id)
+            )
+        else:
+            connection.execute("DELETE FROM collections WHERE id = ?", (collection_id,))
+        return left > 0
+    return False
 
 
 def insert_items(connection: Connection, collection_id: str, items: Sequence[Item]) -> None:
