@@ -19,6 +19,7 @@ from evalrpc_server.config import Settings, parse, settings_from
 from evalrpc_server.health import check_health
 from evalrpc_server.langfuse.projects import ProjectsError
 from evalrpc_server.logs import LogFormat, Logs
+from evalrpc_server.outbound.sealing import SealingError
 from evalrpc_server.outbound.secrets import Secrets
 from evalrpc_server.store.port import StoreError
 from evalrpc_server.telemetry.providers import TelemetryError
@@ -63,7 +64,15 @@ async def _serve(settings: Settings, secrets: Secrets) -> int:
     app = App(settings, secrets)
     try:
         await app.start()
-    except (StoreError, ProjectsError, ListenError, TelemetryError, TokensError, OSError) as error:
+    except (
+        StoreError,
+        ProjectsError,
+        ListenError,
+        TelemetryError,
+        TokensError,
+        SealingError,
+        OSError,
+    ) as error:
         _complain(str(error))
         return EXIT_FAILED
     http = f" http={app.http_address}" if app.http_address else ""

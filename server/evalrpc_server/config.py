@@ -60,6 +60,10 @@ class Settings(BaseSettings):
     secrets_dir: Path | None = Field(
         None, description="directory with one file per secret, for ${secret:NAME}"
     )
+    sealing_key: Path | None = Field(
+        None,
+        description="file with the key that seals credentials in the store; default: sealing.key in the data directory",
+    )
     langfuse_projects: Path | None = Field(
         None, description="YAML or JSON file with more Langfuse projects than the LANGFUSE_* variables name"
     )

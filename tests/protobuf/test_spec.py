@@ -64,7 +64,7 @@ def test_secret_references_are_echoed_and_literal_credentials_are_not():
     spec, _ = read({**SMALLEST, "task": {"http": {"url": "http://127.0.0.1:9000", "headers": headers}}})
     assert spec is not None
     assert dict(spec_to_message(spec).task.http.headers) == {
-        "Authorization": "[redacted]",
+        "Authorization": "Bearer [redacted]",
         "X-Api-Key": "Bearer ${secret:KEY}",
         "X-App": "geo",
     }

@@ -15,12 +15,13 @@ from evalrpc_server.outbound.http_failures import (
     bad_redirect,
     bad_status,
     no_answer,
+    no_secret,
     origin,
     too_large,
     truncated,
     wrong_coding,
 )
-from evalrpc_server.outbound.secrets import Secrets
+from evalrpc_server.outbound.secrets import SEALED_MARK, SecretError, Secrets
 from evalrpc_server.outbound.settings import OutboundSettings
 from evalrpc_server.outbound.streams import HttpStream, StreamLimits
 from evalrpc_server.outbound.transport import AiohttpTransport
@@ -149,7 +150,8 @@ class HttpClient:
 
     async def _open(self, request: HttpRequest) -> _Opened:
         """Makes exchanges until one is no redirect."""
-        url, method, body = request.url, request.method, request.body
+        url, method = self._opened_url(request.url), request.method
+        body = self._opened_body(request)
         headers = _merged(request.headers, request.private_headers)
         for _ in range(MAX_REDIRECTS + 1):
             opened = await self._exchange(request, method, url, headers, body)
@@ -167,12 +169,35 @@ class HttpClient:
                 )
             if origin(target) != origin(request.url):
                 headers = list(request.headers)
+                if self._secrets.holds_secret(body):
+                    raise bad_redirect(
+                        request.url,
+                        f"redirected a call whose body holds a secret to another origin, {origin(target)}",
+                        redirects=1,
+                    )
             if not body:
                 headers = [header for header in headers if header[0] != b"content-type"]
             url = target
         raise bad_redirect(
             request.url, f"redirected more than {MAX_REDIRECTS} times", redirects=MAX_REDIRECTS
         )
+
+    def _opened_url(self, url: httpx.URL) -> httpx.URL:
+        try:
+            path = self._secrets.open_path(url.raw_path)
+        except SecretError as error:
+            raise no_secret(origin(url), error) from None
+        return url if path == url.raw_path else url.copy_with(raw_path=path)
+
+    def _opened_body(self, request: HttpRequest) -> bytes | AsyncIterator[bytes]:
+        if not isinstance(request.body, bytes) or SEALED_MARK not in request.body:
+            return request.body
+        sent = dict((*request.headers, *request.private_headers))
+        json_text = b"json" in sent.get(b"content-type", b"json")
+        try:
+            return self._secrets.open_body(request.body, json_text=json_text)
+        except SecretError as error:
+            raise no_secret(origin(request.url), error) from None
 
     async def _exchange(
         self,

@@ -15,9 +15,8 @@ from evalrpc_server.outbound.client import (
     HttpRequest,
     HttpResponse,
 )
-from evalrpc_server.outbound.failures import CallFailedError, Failure
-from evalrpc_server.outbound.http_failures import origin
-from evalrpc_server.outbound.secrets import REFERENCE, SecretError, Secrets
+from evalrpc_server.outbound.http_failures import no_secret, origin
+from evalrpc_server.outbound.secrets import REFERENCE, SEALED_MARK, SecretError, Secrets
 from evalrpc_server.outbound.streams import HttpStream, StreamLimits
 
 _OUR_HEADERS: tuple[Header, ...] = (
@@ -74,6 +73,7 @@ class HttpEndpoint:
         self._http2 = http2
         self._plain: list[Header] = []
         self._secret: list[tuple[bytes, str]] = []
+        self._sealed = "${sealed:" in url
         for name, value in (headers or {}).items():
             key = name.lower().encode("ascii")
             if key in _CONNECTION_HEADERS:
@@ -86,7 +86,7 @@ class HttpEndpoint:
 
     def redact_answer(self, text: str) -> str:
         """Returns an answer without the secrets that calls carry, should it echo them."""
-        return self._secrets.redact_answer(text) if self._secret else text
+        return self._secrets.redact_answer(text) if self._secret or self._sealed else text
 
     def excerpt(self, content: bytes) -> str:
         """Returns the beginning of an answer as it may be kept in an error."""
@@ -100,14 +100,40 @@ class HttpEndpoint:
         Raises:
             CallFailedError: there is no answer, it is not 2xx, it is too large, or a secret is missing.
         """
+        return await self.send("POST", body, headers=headers, max_response_bytes=max_response_bytes)
+
+    async def send(
+        self,
+        method: str,
+        body: bytes | AsyncIterator[bytes],
+        *,
+        headers: Sequence[Header] = (),
+        max_response_bytes: int,
+        any_status: bool = False,
+    ) -> HttpResponse:
+        """Sends a JSON body, with some more headers.
+
+        Args:
+            method: of the call.
+            body: JSON.
+            headers: beside those of the endpoint.
+            max_response_bytes: the largest answer.
+            any_status: whether the caller tells good from bad answers by itself.
+
+        Raises:
+            CallFailedError: there is no answer, it is not 2xx, it is too large, or a secret is missing.
+        """
+        self._sealed = self._sealed or (isinstance(body, bytes) and SEALED_MARK in body)
         return await self._client.send(
             HttpRequest(
                 url=self._url,
+                method=method,
                 headers=(*_OUR_HEADERS, *headers),
                 private_headers=self._private_headers(),
                 body=body,
                 max_response_bytes=max_response_bytes,
                 http2=self._http2,
+                any_status=any_status,
             )
         )
 
@@ -118,18 +144,23 @@ class HttpEndpoint:
         headers: Sequence[Header] = (),
         accept: str = "text/event-stream",
         limits: StreamLimits | None = None,
+        any_status: bool = False,
     ) -> AbstractAsyncContextManager[HttpStream]:
         """Posts a JSON body and gives the answer, of the media type `accept`, as it comes.
+
+        With `any_status` the caller tells good from bad answers by itself.
 
         Raises:
             CallFailedError: there is no answer, it is not 2xx, or a secret is missing.
         """
+        self._sealed = self._sealed or SEALED_MARK in body
         request = HttpRequest(
             url=self._url,
             headers=(*_STREAM_HEADERS, (b"accept", accept.encode("ascii")), *headers),
             private_headers=self._private_headers(),
             body=body,
             http2=self._http2,
+            any_status=any_status,
         )
         return self._client.stream(request, limits)
 
@@ -139,10 +170,5 @@ class HttpEndpoint:
         try:
             resolved = [(name, self._secrets.expand(value).encode("ascii")) for name, value in self._secret]
         except SecretError as error:
-            raise CallFailedError(
-                Failure.SECRET,
-                f"was not called. {error}",
-                endpoint=self.origin,
-                secret=error.name,
-            ) from None
+            raise no_secret(self.origin, error) from None
         return self._plain + resolved

@@ -9,6 +9,7 @@ import httpx
 from evalrpc_server.outbound.causes import connection_cause
 from evalrpc_server.outbound.failures import CallFailedError, Failure
 from evalrpc_server.outbound.retries import RETRYABLE_STATUSES, parse_retry_after
+from evalrpc_server.outbound.secrets import SecretError
 from evalrpc_server.outbound.transport import AddressRefused
 
 
@@ -54,6 +55,11 @@ def no_answer(url: httpx.URL, error: httpx.TransportError, *, connect_timeout: f
         retryable=isinstance(error, httpx.TimeoutException | httpx.NetworkError),
         cause=cause,
     )
+
+
+def no_secret(endpoint: str, error: SecretError) -> CallFailedError:
+    """Tells that a call was not made for want of a secret."""
+    return CallFailedError(Failure.SECRET, f"was not called. {error}", endpoint=endpoint, secret=error.name)
 
 
 def bad_status(url: httpx.URL, status: int, headers: Mapping[str, str], excerpt: str) -> CallFailedError:

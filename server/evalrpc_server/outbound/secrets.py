@@ -1,7 +1,8 @@
 """Secrets: resolved from the server's configuration when a call is made, and scrubbed from whatever is kept.
 
 A header holds a secret by reference, `Bearer ${secret:NAME}`. The value comes from the environment variable
-`EVALRPC_SECRET_NAME`, else from the file `NAME` in the configured directory, and lives in memory only.
+`EVALRPC_SECRET_NAME`, else from the file `NAME` in the configured directory, and lives in memory only. What a caller wrote out
+is kept sealed, `Bearer ${sealed:...}`, and opened here too.
 """
 
 from __future__ import annotations
@@ -10,15 +11,26 @@ import json
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-REFERENCE = re.compile(r"\$\{secret:([A-Za-z_][A-Za-z0-9_]*)\}")
-"""A reference to a secret inside a header's value."""
+from evalrpc_server.domain import credentials
+from evalrpc_server.outbound.sealing import Sealing, SealingError
+
+REFERENCE = re.compile(r"\$\{(?:secret:([A-Za-z_][A-Za-z0-9_]*)|sealed:([A-Za-z0-9_-]+))\}")
+"""A reference to a secret inside a header's value, or a sealed value."""
 
 ENVIRONMENT_PREFIX = "EVALRPC_SECRET_"
-REDACTED = "[redacted]"
+
+SEALED_MARK = b"${sealed:"
+"""What a body holds that has a sealed value in it."""
+
+REDACTED = credentials.REDACTED
+_SEALED = re.compile(rb"\$\{sealed:([A-Za-z0-9_-]+)\}")
+_SEALED_IN_URL = re.compile(rb"\$(?:\{|%7B)sealed(?::|%3A)([A-Za-z0-9_-]+)(?:\}|%7D)", re.IGNORECASE)
+_MOST_OPENED = 1000  # sealed values at hand, and scrubbed; callers could otherwise fill the memory with them
 
 _UNUSABLE = re.compile(r"[\x00-\x1f\x7f]")
 _MAX_FILE_BYTES = 64 * 1024
@@ -45,6 +57,7 @@ class Secrets:
         directory: holds one file per secret, named like it; trailing line ends are not part of the value.
         prefix: begins the names of environment variables that hold secrets.
         environment: the variables to look in; by default those of the process.
+        sealing: opens what callers wrote out; None where nothing is sealed.
     """
 
     def __init__(
@@ -53,12 +66,15 @@ class Secrets:
         directory: Path | None = None,
         prefix: str = ENVIRONMENT_PREFIX,
         environment: Mapping[str, str] | None = None,
+        sealing: Sealing | None = None,
     ) -> None:
+        self.sealing = sealing
         self._directory = directory
         self._prefix = prefix
         self._environment = os.environ if environment is None else environment
         self._files: dict[str, tuple[float, str]] = {}
         self._resolved: set[str] = set()
+        self._opened: OrderedDict[str, str] = OrderedDict()
         self._pattern: re.Pattern[str] | None = None
         self._long_pattern: re.Pattern[str] | None = None
         self._longest = 0
@@ -89,12 +105,47 @@ class Secrets:
         return value
 
     def expand(self, text: str) -> str:
-        """Returns a text with its references replaced by the values of the secrets.
+        """Returns a text with its references replaced by the values of the secrets, and with sealed values opened.
 
         Raises:
-            SecretError: as `resolve`.
+            SecretError: as `resolve`, or a sealed value cannot be opened.
         """
-        return REFERENCE.sub(lambda match: self.resolve(match[1]), text)
+        return REFERENCE.sub(
+            lambda match: self._open(match[2]) if match[1] is None else self.resolve(match[1]), text
+        )
+
+    def seal(self, value: str) -> str:
+        """Returns a reference to a value that a caller wrote out, in which the value is sealed."""
+        if self.sealing is None:
+            raise SecretError("that was written out", "cannot be kept by this server; it has no sealing key")
+        return f"${{sealed:{self.sealing.seal(value)}}}"
+
+    def open_body(self, body: bytes, *, json_text: bool) -> bytes:
+        """Returns a body with the sealed values in it opened.
+
+        Args:
+            body: as it is to be sent.
+            json_text: whether it is JSON, so that what is put into its strings is escaped.
+
+        Raises:
+            SecretError: a sealed value cannot be opened.
+        """
+        if SEALED_MARK not in body:
+            return body
+        write: Callable[[str], str] = _json_escaped if json_text else str
+        return _SEALED.sub(lambda match: write(self._open(match[1].decode("ascii"))).encode("utf-8"), body)
+
+    def open_path(self, path: bytes) -> bytes:
+        """Returns a URL's path and query with the sealed values in them opened and percent-encoded.
+
+        Raises:
+            SecretError: a sealed value cannot be opened.
+        """
+        if b"sealed" not in path:
+            return path
+        return _SEALED_IN_URL.sub(
+            lambda match: quote(self._open(match[1].decode("ascii")), safe="").encode("ascii"), path
+        )
 
     def protect(self, value: str) -> None:
         """Has a value that came from elsewhere scrubbed like one that was resolved."""
@@ -104,6 +155,10 @@ class Secrets:
     def redact(self, text: str) -> str:
         """Returns a text without any value that was ever resolved, also not in JSON or URL encoding."""
         return text if self._pattern is None else self._pattern.sub(REDACTED, text)
+
+    def holds_secret(self, body: bytes) -> bool:
+        """Returns whether a body holds a value that was resolved."""
+        return self._pattern is not None and bool(self._pattern.search(body.decode("utf-8", "replace")))
 
     def redact_answer(self, text: str) -> str:
         """Like `redact`, for answers: values of fewer than 6 characters are left, as they may be ordinary words."""
@@ -121,6 +176,25 @@ class Secrets:
         if not complete and self._longest:
             text = text[: -self._longest]
         return text.encode("utf-8")[:limit].decode("utf-8", "ignore")
+
+    def _open(self, sealed: str) -> str:
+        if (value := self._opened.get(sealed)) is not None:
+            self._opened.move_to_end(sealed)
+            return value
+        try:
+            if self.sealing is None:
+                raise SealingError("was sealed, and this server has no key")
+            value = self.sealing.open(sealed)
+        except SealingError as error:
+            raise SecretError(
+                "that was written out", f"{error}; start the server with the --sealing-key it was stored with"
+            ) from None
+        self._opened[sealed] = value
+        forgotten = self._opened.popitem(last=False)[1] if len(self._opened) > _MOST_OPENED else ""
+        self._resolved.discard(forgotten)
+        if len(value) >= _SHORTEST_IN_ANSWERS:
+            self._remember(value)
+        return value
 
     def _from_file(self, name: str) -> str | None:
         if self._directory is None:
@@ -145,6 +219,10 @@ class Secrets:
         self._pattern = _any_of(self._resolved)
         long = {value for value in self._resolved if len(value) >= _SHORTEST_IN_ANSWERS}
         self._long_pattern = _any_of(long) if long else None
+
+
+def _json_escaped(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)[1:-1]
 
 
 def _forms(value: str) -> set[str]:

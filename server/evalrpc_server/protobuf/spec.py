@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from evalrpc.v1 import evaluator_pb2, experiment_spec_pb2, langfuse_pb2
+from evalrpc_server.domain.credentials import find_sealed, redact_credentials
 from evalrpc_server.domain.errors import Violation
 from evalrpc_server.domain.spec.evaluators import EvaluatorSpec
 from evalrpc_server.domain.spec.experiment import ExperimentSpec
@@ -22,10 +23,6 @@ from evalrpc_server.domain.spec.langfuse import LangfuseDataset
 from evalrpc_server.protobuf.documents import normalized
 
 _Model = TypeVar("_Model", bound=BaseModel)
-
-_CREDENTIALS = frozenset(
-    {"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-auth-token"}
-)
 
 
 def spec_from_message(
@@ -75,13 +72,13 @@ def evaluators_from_message(
 def spec_to_message(spec: ExperimentSpec) -> experiment_spec_pb2.ExperimentSpec:
     """Writes a spec with its defaults filled in; inline items are left out, and literal credentials are not shown."""
     fields = spec.model_dump(mode="json", exclude_none=True, exclude={"items"})
-    return json_format.ParseDict(_redacted(fields), experiment_spec_pb2.ExperimentSpec())
+    return json_format.ParseDict(redact_credentials(fields), experiment_spec_pb2.ExperimentSpec())
 
 
 def evaluator_to_message(spec: EvaluatorSpec) -> evaluator_pb2.EvaluatorSpec:
     """Writes an evaluator's spec; literal credentials are not shown."""
     fields = spec.model_dump(mode="json", exclude_none=True)
-    return json_format.ParseDict(_redacted(fields), evaluator_pb2.EvaluatorSpec())
+    return json_format.ParseDict(redact_credentials(fields), evaluator_pb2.EvaluatorSpec())
 
 
 def _read(
@@ -91,6 +88,9 @@ def _read(
         fields = normalized(json_format.MessageToDict(message, preserving_proto_field_name=True))
     except (json_format.Error, ValueError):
         return None, list(_impossible(message, path))
+    if (place := find_sealed(fields, path)) is not None:
+        problem = "must not hold a sealed value; send the secret itself, or ${secret:NAME}"
+        return None, [Violation(place, problem)]
     return _validate(model, fields | dict(more or {}), path)
 
 
@@ -151,15 +151,3 @@ def _description(kind: str, message: str) -> str:
     if kind == "extra_forbidden":
         return "is not supported by this server"
     return message.replace("Input should be", "must be").replace("Input should have", "must have")
-
-
-def _redacted(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _redacted_entry(key, entry) for key, entry in value.items()}
-    return [_redacted(entry) for entry in value] if isinstance(value, list) else value
-
-
-def _redacted_entry(key: str, entry: Any) -> Any:
-    if key.lower() in _CREDENTIALS and isinstance(entry, str) and "${secret:" not in entry:
-        return "[redacted]"
-    return _redacted(entry)

@@ -53,7 +53,11 @@ class EvaluatorServicer(evaluator_service_pb2_grpc.EvaluatorServiceServicer):
             raise InvalidRequestError(violations)
         await self._acceptance.check_evaluator(spec, path="evaluator")
         evaluator = RegisteredEvaluator(
-            name=name, version=0, spec=spec, description=request.description, create_time=self._clock.now()
+            name=name,
+            version=0,
+            spec=self._acceptance.sealed(spec),
+            description=request.description,
+            create_time=self._clock.now(),
         )
         stored = await self._store.register_evaluator(evaluator)
         return evaluator_service_pb2.RegisterEvaluatorResponse(evaluator=_to_message(stored))

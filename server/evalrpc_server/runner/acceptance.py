@@ -9,12 +9,14 @@ from datetime import UTC
 from typing import Protocol
 
 from evalrpc_server.domain.clock import Clock
+from evalrpc_server.domain.credentials import Replace
 from evalrpc_server.domain.errors import InvalidRequestError, NotFoundError, Violation
 from evalrpc_server.domain.experiments import Experiment, Progress
 from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.domain.spec.evaluators import EvaluatorSpec
 from evalrpc_server.domain.spec.experiment import ExperimentSpec
-from evalrpc_server.evaluators.catalog import Level, validate_builtin
+from evalrpc_server.domain.spec.sealed import Model, sealed_spec
+from evalrpc_server.evaluators.acceptance import Level, find_violations
 from evalrpc_server.runner.integration import Integration, NoIntegration
 from evalrpc_server.store.port import EvaluatorStore, ItemStore
 
@@ -45,12 +47,27 @@ class _Findings:
 
 
 class Acceptance:
-    """Turns a well-formed spec into an experiment that can run, or says everything that is wrong with it."""
+    """Turns a well-formed spec into an experiment that can run, or says everything that is wrong with it.
 
-    def __init__(self, store: AcceptanceStore, clock: Clock, integration: Integration | None = None) -> None:
+    Args:
+        store: where registered evaluators and uploads are.
+        clock: tells the time.
+        integration: checks what a spec asks of an outside system; None for none.
+        seal: returns a reference to a credential that a spec holds, in which it is sealed; None keeps specs as they are.
+    """
+
+    def __init__(
+        self,
+        store: AcceptanceStore,
+        clock: Clock,
+        integration: Integration | None = None,
+        *,
+        seal: Replace | None = None,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._integration = integration or NoIntegration()
+        self._seal = seal
 
     async def accept(
         self, spec: ExperimentSpec, *, request_id: str = "", path: str = "experiment"
@@ -82,7 +99,7 @@ class Acceptance:
                 _RUN_EVALUATORS: tuple(checked.run_evaluators),
             }
         )
-        spec, langfuse = await self._integration.accept(spec, path=path)
+        spec, langfuse = await self._integration.accept(self.sealed(spec), path=path)
         return Experiment(
             id=experiment_id,
             spec=spec,
@@ -93,6 +110,10 @@ class Acceptance:
             create_time=now,
             langfuse=langfuse,
         )
+
+    def sealed(self, spec: Model) -> Model:
+        """Returns a spec as it is to be stored, with the credentials in it sealed."""
+        return spec if self._seal is None else sealed_spec(spec, self._seal)
 
     async def find_violations(
         self,
@@ -115,12 +136,7 @@ class Acceptance:
             raise InvalidRequestError(
                 [Violation(f"{path}.registered", "cannot itself be registered; send what it does")]
             )
-        if spec.builtin is None:
-            return
-        item_level, run_level = (
-            validate_builtin(spec.builtin.name, spec.builtin.params, level)
-            for level in (Level.ITEM, Level.RUN)
-        )
+        item_level, run_level = (find_violations(spec, level) for level in (Level.ITEM, Level.RUN))
         if item_level and run_level:
             found = min(item_level, run_level, key=len)
             raise InvalidRequestError([Violation(f"{path}.{one.path}", one.description) for one in found])
@@ -167,7 +183,7 @@ class Acceptance:
         """Checks one evaluator and returns it with its reference made exact."""
         if spec.registered is not None:
             return await self._pin(spec, spec.registered, place, level, findings)
-        findings.violations.extend(_builtin_violations(spec, place, level))
+        findings.violations.extend(_violations(spec, place, level))
         return spec
 
     async def _pin(
@@ -182,7 +198,7 @@ class Acceptance:
                 )
             )
             return spec
-        for problem in _builtin_violations(found.spec, place, level):
+        for problem in _violations(found.spec, place, level):
             findings.violations.append(
                 Violation(f"{place}.registered", f"{found.reference} {problem.description}")
             )
@@ -204,10 +220,8 @@ class Acceptance:
         return collection.count
 
 
-def _builtin_violations(spec: EvaluatorSpec, place: str, level: Level) -> list[Violation]:
-    if spec.builtin is None:
-        return []
-    found = validate_builtin(spec.builtin.name, spec.builtin.params, level)
+def _violations(spec: EvaluatorSpec, place: str, level: Level) -> list[Violation]:
+    found = find_violations(spec, level)
     return [Violation(f"{place}.{problem.path}", problem.description) for problem in found]
 
 
