@@ -98,6 +98,27 @@ async def test_cancel_cuts_off_what_is_in_flight_and_records_it(tmp_path: Path) 
     assert made.target.in_flight == 0
 
 
+async def test_what_was_tried_before_the_cancellation_is_told(tmp_path: Path) -> None:
+    async def task(call: TaskCall) -> TaskAnswer:
+        if call.attempt == 1 and call.item.index:
+            raise failure(retryable=True)
+        await asyncio.Event().wait()
+        return await echo(call)
+
+    async with world(tmp_path, task) as made:
+        await made.start(2, retry={"initial_backoff": 2.0})
+        await made.target.called(2)
+        await made.clock.sleepers(1)
+        made.clock.advance(2.0)
+        await made.target.called(3)
+        made.clock.advance(5.0)
+        await made.manager.cancel("exp_1")
+        first, second = sorted(results(await made.events()), key=lambda result: result.item.index)
+    assert (first.outcome.attempts, first.outcome.task_duration, first.outcome.retries) == (1, 7.0, ())
+    assert (second.outcome.attempts, second.outcome.task_duration) == (2, 5.0)
+    assert [retry.error.reason for retry in second.outcome.retries] == [Reason.TASK_HTTP_STATUS]
+
+
 async def test_an_experiment_that_waits_for_its_turn_can_be_cancelled(tmp_path: Path) -> None:
     async with world(tmp_path, _until(asyncio.Event(), free=0), max_running=1) as made:
         await made.start(1, id="first")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from evalrpc_server.domain.clock import Clock
@@ -40,6 +40,42 @@ class _Attempt:
     failure: TaskError | None = None
 
 
+@dataclass(slots=True)
+class TaskCalls:
+    """The task calls of one trial so far, for whoever has to tell of it when it is cut off.
+
+    Attributes:
+        retries: the failed attempts behind it.
+        start_time: when the attempt began that is under way; None where none is.
+        outcome: how the task did, once that is known.
+    """
+
+    retries: list[FailedAttempt] = field(default_factory=list)
+    start_time: datetime | None = None
+    outcome: TaskOutcome | None = None
+
+    def cut_off(self, now: datetime, error: Error) -> TaskOutcome:
+        """Returns how the task did as it is told of a trial that ends here, for this reason, without an output."""
+        if self.outcome is not None:
+            return replace(self.outcome, output=None, error=error)
+        attempts = [*self.retries, *self._under_way(now, error)]
+        if not attempts:
+            return TaskOutcome(start_time=now, task_duration=0.0, attempts=0, error=error)
+        return TaskOutcome(
+            start_time=attempts[-1].start_time,
+            task_duration=attempts[-1].duration,
+            attempts=len(attempts),
+            retries=tuple(attempts[:-1]),
+            error=error,
+        )
+
+    def _under_way(self, now: datetime, error: Error) -> list[FailedAttempt]:
+        if self.start_time is None:
+            return []
+        seconds = (now - self.start_time).total_seconds()
+        return [FailedAttempt(start_time=self.start_time, duration=seconds, error=error)]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
     """What a trial goes through, built once from an experiment's spec.
@@ -63,8 +99,11 @@ class Pipeline:
     clock: Clock
     uniform: Callable[[float, float], float] = random.uniform
 
-    async def run(self, item: Item, trial: int, slots: Slots) -> ItemResult:
-        """Runs one trial. The caller holds a slot, which is given back as soon as no task call is in flight."""
+    async def run(self, item: Item, trial: int, slots: Slots, calls: TaskCalls) -> ItemResult:
+        """Runs one trial, and notes its task calls in `calls`.
+
+        The caller holds a slot, which is given back as soon as no task call is in flight.
+        """
         trace = trace_id(self.experiment.id, item.id, trial)
         if (oversized := item.oversized()) is not None:
             slots.release()
@@ -72,17 +111,17 @@ class Pipeline:
                 start_time=self.clock.now(), task_duration=0.0, attempts=0, error=_too_large(*oversized)
             )
             return ItemResult(item=item, trial=trial, outcome=unrun, trace_id=trace)
-        outcome = await self._run_task(item, trial, trace, slots)
+        outcome = calls.outcome = await self._run_task(item, trial, trace, slots, calls)
         await give_way()
         began = self.clock.monotonic()
-        evaluations, calls = await self._judge(item, trial, trace, outcome, began)
+        evaluations, evaluator_calls = await self._judge(item, trial, trace, outcome, began)
         return ItemResult(
             item=item,
             trial=trial,
             outcome=outcome,
             evaluations=evaluations,
             evaluation_duration=self.clock.monotonic() - began if evaluations else 0.0,
-            evaluator_calls=calls,
+            evaluator_calls=evaluator_calls,
             trace_id=trace,
         )
 
@@ -93,9 +132,12 @@ class Pipeline:
             self.target.aclose(), *(judge.evaluator.aclose() for judge in [*self.judges, *composite])
         )
 
-    async def _run_task(self, item: Item, trial: int, trace: str, slots: Slots) -> TaskOutcome:
-        retries: list[FailedAttempt] = []
+    async def _run_task(
+        self, item: Item, trial: int, trace: str, slots: Slots, calls: TaskCalls
+    ) -> TaskOutcome:
+        retries = calls.retries
         while True:
+            calls.start_time = self.clock.now()
             number = len(retries) + 1
             call = TaskCall(
                 experiment=self.experiment,
@@ -113,6 +155,7 @@ class Pipeline:
             failure = attempt.failure
             if failure is None or not failure.error.retryable or number >= self.retry.max_attempts:
                 return _outcome(attempt, retries)
+            calls.start_time = None
             retries.append(
                 FailedAttempt(start_time=attempt.start_time, duration=attempt.duration, error=failure.error)
             )

@@ -10,9 +10,10 @@ from evalrpc_server.domain.clock import Clock
 from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.items import Item
 from evalrpc_server.domain.reasons import Reason
-from evalrpc_server.domain.results import ItemResult, TaskOutcome
+from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.domain.trace import trace_id
 from evalrpc_server.runner.parts import Parts
+from evalrpc_server.runner.pipeline import TaskCalls
 from evalrpc_server.runner.recorder import Recorder
 from evalrpc_server.runner.slots import Room, Slots
 from evalrpc_server.store.port import ExperimentStore
@@ -158,13 +159,13 @@ class Trials:
 
     async def _result(self, item: Item, trial: int) -> ItemResult:
         self._recorder.begin_trial()
-        began = self._clock.now()
+        calls = TaskCalls()
         try:
-            return await self._parts.pipeline.run(item, trial, self._slots)
+            return await self._parts.pipeline.run(item, trial, self._slots, calls)
         except asyncio.CancelledError:
             if not self._cancelled:
                 raise
-            outcome = TaskOutcome(start_time=began, task_duration=0.0, attempts=0, error=_CANCELLED)
+            outcome = calls.cut_off(self._clock.now(), _CANCELLED)
             trace = trace_id(self._recorder.experiment.id, item.id, trial)
             return ItemResult(item=item, trial=trial, outcome=outcome, trace_id=trace)
 
