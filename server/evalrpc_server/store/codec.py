@@ -21,6 +21,7 @@ from evalrpc_server.domain.experiments import Experiment, Progress
 from evalrpc_server.domain.items import Item
 from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.domain.spec.experiment import ExperimentSpec
+from evalrpc_server.domain.statistics.scores import Score
 from evalrpc_server.store.port import StoreError
 
 EXPERIMENT = "experiment"
@@ -92,6 +93,31 @@ _decoders: Mapping[str, msgspec.json.Decoder[Any]] = {
     RESULT: msgspec.json.Decoder(_ResultPayload),
     RUN_EVALUATIONS: msgspec.json.Decoder(_RunEvaluationsPayload),
 }
+
+
+class _StoredEvaluation(msgspec.Struct):
+    """What statistics read of an evaluation."""
+
+    name: str
+    value: float | bool | str | None = None
+    error: Any = None
+
+
+class _StoredScores(msgspec.Struct):
+    evaluations: tuple[_StoredEvaluation, ...] = ()
+
+
+class _ScoresPayload(msgspec.Struct):
+    body: _StoredScores
+
+
+_decode_scores = msgspec.json.Decoder(_ScoresPayload).decode
+
+
+def decode_scores(payload: str) -> tuple[Score, ...]:
+    """Reads the scores in the payload of a result, and passes over everything else."""
+    stored = _read(partial(_decode_scores, payload))
+    return tuple(Score(each.name, each.value, each.error is not None) for each in stored.body.evaluations)
 
 
 def encode_experiment(experiment: Experiment) -> str:

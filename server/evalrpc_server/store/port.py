@@ -18,6 +18,7 @@ from evalrpc_server.domain.items import Item
 from evalrpc_server.domain.registered import RegisteredEvaluator
 from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.domain.scores import Delivered
+from evalrpc_server.domain.statistics.scores import TrialScores
 
 PAGE_CHARACTERS = 3 * 1024 * 1024
 """The default bound of a page, in characters of text."""
@@ -96,6 +97,14 @@ class ResultPage:
     """Results in the order asked for; `next_cursor` is empty at the end."""
 
     results: Sequence[ItemResult]
+    next_cursor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScorePage:
+    """Scores by item index and trial; an item's trials may go on on the next page. `next_cursor` is empty at the end."""
+
+    trials: Sequence[TrialScores]
     next_cursor: str
 
 
@@ -194,6 +203,37 @@ class ExperimentStore(Protocol):
 
         Raises:
             InvalidCursorError: no page of this order gave the cursor; the other lists raise it likewise.
+        """
+
+    async def read_scores(
+        self,
+        experiment_id: str,
+        *,
+        limit: int,
+        cursor: str = "",
+        cluster_by: str = "",
+        characters: int = PAGE_CHARACTERS,
+    ) -> ScorePage:
+        """Returns a page of what was said of the results, by item index and trial, without their documents.
+
+        Args:
+            experiment_id: whose results.
+            limit: how many trials at most.
+            cursor: where to go on.
+            cluster_by: the path within item metadata, such as "document.id", that tells an item's cluster; empty for none.
+                An item where nothing stands there is a cluster of its own.
+            characters: how much stored text is read for a page.
+
+        Raises:
+            InvalidCursorError: no page of scores gave the cursor.
+        """
+
+    async def first_results(
+        self, experiment_id: str, indexes: Sequence[int], *, characters: int = PAGE_CHARACTERS
+    ) -> Sequence[ItemResult]:
+        """Returns the result of the first trial of each item that has one, in the order of the indexes.
+
+        It ends early, behind the first at least, where the results would have more characters.
         """
 
     async def finished_trials(

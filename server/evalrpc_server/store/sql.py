@@ -10,6 +10,7 @@ from evalrpc_server.domain.events import Event
 from evalrpc_server.domain.experiments import Experiment, State
 from evalrpc_server.domain.items import Item
 from evalrpc_server.domain.registered import RegisteredEvaluator
+from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.store.connection import Connection, Driver
 from evalrpc_server.store.group_commit import GroupCommit
 from evalrpc_server.store.migrations import all_steps, migrate
@@ -26,10 +27,11 @@ from evalrpc_server.store.port import (
     RecordState,
     ResultOrder,
     ResultPage,
+    ScorePage,
     StoreError,
 )
 from evalrpc_server.store.readers import Readers
-from evalrpc_server.store.tables import evaluators, events, experiments, keys, outbox, results
+from evalrpc_server.store.tables import evaluators, events, experiments, keys, outbox, results, scores
 from evalrpc_server.store.tables import items as item_tables
 
 
@@ -141,6 +143,31 @@ class SqlStore:
             failed_only=failed_only,
             characters=characters,
         )
+
+    async def read_scores(
+        self,
+        experiment_id: str,
+        *,
+        limit: int,
+        cursor: str = "",
+        cluster_by: str = "",
+        characters: int = PAGE_CHARACTERS,
+    ) -> ScorePage:
+        """Returns a page of what was said of the results."""
+        return await self._readers.read(
+            scores.read,
+            experiment_id,
+            limit=limit,
+            cursor=cursor,
+            cluster_by=cluster_by,
+            characters=characters,
+        )
+
+    async def first_results(
+        self, experiment_id: str, indexes: Sequence[int], *, characters: int = PAGE_CHARACTERS
+    ) -> Sequence[ItemResult]:
+        """Returns the results of the first trials of items."""
+        return await self._readers.read(scores.first_results, experiment_id, indexes, characters=characters)
 
     async def finished_trials(
         self, experiment_id: str, *, first: int, last: int

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from evalrpc_server.domain.events import Event
 from evalrpc_server.domain.experiments import Experiment, State
 from evalrpc_server.domain.items import Item
+from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.store.port import (
     PAGE_CHARACTERS,
     Commit,
@@ -16,6 +17,7 @@ from evalrpc_server.store.port import (
     ExperimentStore,
     ResultOrder,
     ResultPage,
+    ScorePage,
 )
 from evalrpc_server.telemetry.experiments import ExperimentMetrics
 
@@ -90,6 +92,26 @@ class MeasuredExperiments(ExperimentStore):
             failed_only=failed_only,
             characters=characters,
         )
+
+    async def read_scores(
+        self,
+        experiment_id: str,
+        *,
+        limit: int,
+        cursor: str = "",
+        cluster_by: str = "",
+        characters: int = PAGE_CHARACTERS,
+    ) -> ScorePage:
+        """Passes through."""
+        return await self._store.read_scores(
+            experiment_id, limit=limit, cursor=cursor, cluster_by=cluster_by, characters=characters
+        )
+
+    async def first_results(
+        self, experiment_id: str, indexes: Sequence[int], *, characters: int = PAGE_CHARACTERS
+    ) -> Sequence[ItemResult]:
+        """Passes through."""
+        return await self._store.first_results(experiment_id, indexes, characters=characters)
 
     async def finished_trials(
         self, experiment_id: str, *, first: int, last: int

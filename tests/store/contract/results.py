@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evalrpc_server.domain.results import ItemResult
+from evalrpc_server.domain.statistics.scores import Score, TrialScores
 from evalrpc_server.store.port import InvalidCursorError, ResultOrder, Store
 from tests.store.builders import add_results, create, make_items, make_result
 
@@ -96,3 +97,41 @@ class ResultContract:
         assert set(await store.finished_trials("e1", first=0, last=4)) == set(COMPLETED)
         assert set(await store.finished_trials("e1", first=1, last=3)) == {(1, 1), (2, 1), (3, 1)}
         assert set(await store.finished_trials("e1", first=5, last=9)) == set()
+
+    @pytest.mark.parametrize("limit", [1, 3, 100])
+    async def test_scores_come_by_item_and_trial_without_documents(self, store: Store, limit: int):
+        await store_results(store)
+        found: list[TrialScores] = []
+        cursor = ""
+        while True:
+            page = await store.read_scores("e1", limit=limit, cursor=cursor, cluster_by="kept")
+            found.extend(page.trials)
+            cursor = page.next_cursor
+            if not cursor:
+                break
+        assert [(trial.index, trial.trial) for trial in found] == sorted(COMPLETED)
+        assert {(trial.index, trial.trial) for trial in found if trial.failed} == FAILED
+        assert [trial.item_id for trial in found[::2]] == ["dataset-0", "item-1", "item-3", "item-4"]
+        assert [trial.cluster for trial in found[::2]] == ["item dataset-0", "1.0", "item item-3", "1.0"]
+        assert all(trial.scores == () for trial in found if trial.failed)
+        assert found[1].scores == (
+            Score("exact", 1.0),
+            Score("flag", False),
+            Score("label", "good"),
+            Score("skipped", None),
+            Score("broken", None, failed=True),
+        )
+
+    async def test_scores_stand_alone_where_nothing_clusters_them(self, store: Store):
+        await store_results(store)
+        page = await store.read_scores("e1", limit=2)
+        assert [trial.cluster for trial in page.trials] == [None, None]
+        with pytest.raises(InvalidCursorError):
+            await store.read_scores("e1", limit=2, cursor="x")
+        assert not (await store.read_scores("none", limit=2)).trials
+
+    async def test_the_first_trials_of_chosen_items(self, store: Store):
+        await store_results(store)
+        assert trials(list(await store.first_results("e1", [4, 0, 99, 2]))) == [(4, 1), (0, 1), (2, 1)]
+        assert trials(list(await store.first_results("e1", [4, 0], characters=1))) == [(4, 1)]
+        assert not await store.first_results("e1", [])
