@@ -29,9 +29,10 @@ const (
 	Verdict_VERDICT_UNSPECIFIED Verdict = 0
 	// Not worse than the baseline by more than the margin, with confidence.
 	Verdict_VERDICT_PASS Verdict = 1
-	// Worse than the baseline by more than the margin, with confidence.
+	// Worse than the baseline by more than the margin, with confidence: the interval is below the margin, and
+	// `adjusted_p_value` agrees.
 	Verdict_VERDICT_REGRESSED Verdict = 2
-	// Better than the baseline, with confidence.
+	// Better than the baseline, with confidence: the interval is above 0, and `adjusted_p_value` agrees.
 	Verdict_VERDICT_IMPROVED Verdict = 3
 	// The data do not tell; see `minimum_detectable_difference`.
 	Verdict_VERDICT_INCONCLUSIVE Verdict = 4
@@ -297,7 +298,7 @@ type Comparison struct {
 	Baseline string `protobuf:"bytes,1,opt,name=baseline,proto3" json:"baseline,omitempty"`
 	// The candidate's id or run name.
 	Candidate string `protobuf:"bytes,2,opt,name=candidate,proto3" json:"candidate,omitempty"`
-	// One entry for each evaluation that both runs have.
+	// One entry for each evaluation of which both runs have numbers or booleans, by name.
 	Evaluations []*EvaluationComparison `protobuf:"bytes,3,rep,name=evaluations,proto3" json:"evaluations,omitempty"`
 	// Items that both runs have.
 	MatchedItems int32 `protobuf:"varint,4,opt,name=matched_items,json=matchedItems,proto3" json:"matched_items,omitempty"`
@@ -416,8 +417,13 @@ type EvaluationComparison struct {
 	Gained int32 `protobuf:"varint,15,opt,name=gained,proto3" json:"gained,omitempty"`
 	// Items that were right and are wrong, or whose value fell.
 	Lost int32 `protobuf:"varint,16,opt,name=lost,proto3" json:"lost,omitempty"`
-	// The items whose value changed most, losses first; as many as asked for.
-	Flips         []*Flip `protobuf:"bytes,17,rep,name=flips,proto3" json:"flips,omitempty"`
+	// The items whose value changed most, losses first; as many as asked for, fewer where the answer would grow too large.
+	Flips []*Flip `protobuf:"bytes,17,rep,name=flips,proto3" json:"flips,omitempty"`
+	// Matched items that have a value in the baseline alone. Where they are significantly more than `candidate_only`, the
+	// rest is no fair sample, and the verdict is neither PASS nor IMPROVED.
+	BaselineOnly int32 `protobuf:"varint,18,opt,name=baseline_only,json=baselineOnly,proto3" json:"baseline_only,omitempty"`
+	// Matched items that have a value in the candidate alone.
+	CandidateOnly int32 `protobuf:"varint,19,opt,name=candidate_only,json=candidateOnly,proto3" json:"candidate_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -571,6 +577,20 @@ func (x *EvaluationComparison) GetFlips() []*Flip {
 	return nil
 }
 
+func (x *EvaluationComparison) GetBaselineOnly() int32 {
+	if x != nil {
+		return x.BaselineOnly
+	}
+	return 0
+}
+
+func (x *EvaluationComparison) GetCandidateOnly() int32 {
+	if x != nil {
+		return x.CandidateOnly
+	}
+	return 0
+}
+
 // Shows an item whose value changed between two runs.
 type Flip struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -674,7 +694,7 @@ const file_evalrpc_v1_comparison_proto_rawDesc = "" +
 	"\vevaluations\x18\x03 \x03(\v2 .evalrpc.v1.EvaluationComparisonR\vevaluations\x12#\n" +
 	"\rmatched_items\x18\x04 \x01(\x05R\fmatchedItems\x12(\n" +
 	"\x10only_in_baseline\x18\x05 \x03(\tR\x0eonlyInBaseline\x12*\n" +
-	"\x11only_in_candidate\x18\x06 \x03(\tR\x0fonlyInCandidate\"\xf0\x05\n" +
+	"\x11only_in_candidate\x18\x06 \x03(\tR\x0fonlyInCandidate\"\xbc\x06\n" +
 	"\x14EvaluationComparison\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12-\n" +
 	"\averdict\x18\x02 \x01(\x0e2\x13.evalrpc.v1.VerdictR\averdict\x12\f\n" +
@@ -695,7 +715,9 @@ const file_evalrpc_v1_comparison_proto_rawDesc = "" +
 	"\x06margin\x18\x0e \x01(\x01R\x06margin\x12\x16\n" +
 	"\x06gained\x18\x0f \x01(\x05R\x06gained\x12\x12\n" +
 	"\x04lost\x18\x10 \x01(\x05R\x04lost\x12&\n" +
-	"\x05flips\x18\x11 \x03(\v2\x10.evalrpc.v1.FlipR\x05flipsB\x11\n" +
+	"\x05flips\x18\x11 \x03(\v2\x10.evalrpc.v1.FlipR\x05flips\x12#\n" +
+	"\rbaseline_only\x18\x12 \x01(\x05R\fbaselineOnly\x12%\n" +
+	"\x0ecandidate_only\x18\x13 \x01(\x05R\rcandidateOnlyB\x11\n" +
 	"\x0f_standard_errorB\n" +
 	"\n" +
 	"\b_p_valueB\x13\n" +

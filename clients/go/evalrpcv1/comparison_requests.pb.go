@@ -299,13 +299,16 @@ func (*PlanExperimentRequest_Measured) isPlanExperimentRequest_Variances() {}
 
 func (*PlanExperimentRequest_Given) isPlanExperimentRequest_Variances() {}
 
-// Takes variances from an experiment.
+// Takes variances from an experiment, or better from two over the same items. From one alone, the candidate's trials are
+// taken to scatter as its own do, and the items' means to correlate by 0.5.
 type MeasuredVariances struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The experiment's id. Required.
 	ExperimentId string `protobuf:"bytes,1,opt,name=experiment_id,json=experimentId,proto3" json:"experiment_id,omitempty"`
 	// The evaluation's name. Required.
-	Evaluation    string `protobuf:"bytes,2,opt,name=evaluation,proto3" json:"evaluation,omitempty"`
+	Evaluation string `protobuf:"bytes,2,opt,name=evaluation,proto3" json:"evaluation,omitempty"`
+	// The id of another experiment over the same items, whose difference to the first is measured. Empty: none.
+	CandidateId   string `protobuf:"bytes,3,opt,name=candidate_id,json=candidateId,proto3" json:"candidate_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -350,6 +353,13 @@ func (x *MeasuredVariances) GetExperimentId() string {
 func (x *MeasuredVariances) GetEvaluation() string {
 	if x != nil {
 		return x.Evaluation
+	}
+	return ""
+}
+
+func (x *MeasuredVariances) GetCandidateId() string {
+	if x != nil {
+		return x.CandidateId
 	}
 	return ""
 }
@@ -574,12 +584,13 @@ const file_evalrpc_v1_comparison_requests_proto_rawDesc = "" +
 	"\x06trials\x18\x06 \x03(\x05R\x06trialsB\v\n" +
 	"\tvariancesB\b\n" +
 	"\x06_powerB\x0f\n" +
-	"\r_significance\"X\n" +
+	"\r_significance\"{\n" +
 	"\x11MeasuredVariances\x12#\n" +
 	"\rexperiment_id\x18\x01 \x01(\tR\fexperimentId\x12\x1e\n" +
 	"\n" +
 	"evaluation\x18\x02 \x01(\tR\n" +
-	"evaluation\"\x9b\x01\n" +
+	"evaluation\x12!\n" +
+	"\fcandidate_id\x18\x03 \x01(\tR\vcandidateId\"\x9b\x01\n" +
 	"\x0eGivenVariances\x12#\n" +
 	"\rbetween_items\x18\x01 \x01(\x01R\fbetweenItems\x120\n" +
 	"\x14baseline_within_item\x18\x02 \x01(\x01R\x12baselineWithinItem\x122\n" +

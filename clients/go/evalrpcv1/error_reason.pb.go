@@ -45,7 +45,7 @@ const (
 	// ALREADY_EXISTS. The request id belongs to an experiment of other content.
 	// {"reason": "REQUEST_ID_REUSED", "domain": "evalrpc.dev", "metadata": {"request_id": "0f6a3c1e-0000-4000-8000-000000000001", "experiment_id": "exp_1"}}
 	ErrorReason_ERROR_REASON_REQUEST_ID_REUSED ErrorReason = 4
-	// NOT_FOUND. No experiment has this id.
+	// NOT_FOUND. No experiment has this id, or Langfuse has no run of this name over this dataset.
 	// {"reason": "EXPERIMENT_NOT_FOUND", "domain": "evalrpc.dev", "metadata": {"experiment_id": "exp_1"}}
 	ErrorReason_ERROR_REASON_EXPERIMENT_NOT_FOUND ErrorReason = 5
 	// NOT_FOUND. No evaluator is registered under this name and version.

@@ -69,8 +69,8 @@ type ExperimentServiceClient interface {
 	// INVALID_PAGE_TOKEN).
 	ListItemResults(ctx context.Context, in *ListItemResultsRequest, opts ...grpc.CallOption) (*ListItemResultsResponse, error)
 	// Sets runs beside a baseline, item by item, with paired statistics. Fails with NOT_FOUND (EXPERIMENT_NOT_FOUND,
-	// DATASET_NOT_FOUND), FAILED_PRECONDITION (EXPERIMENT_NOT_ENDED, LANGFUSE_NOT_CONFIGURED), UNAVAILABLE
-	// (LANGFUSE_UNAVAILABLE), INVALID_ARGUMENT (INVALID_FIELD), UNIMPLEMENTED (NOT_IMPLEMENTED).
+	// DATASET_NOT_FOUND, LANGFUSE_PROJECT_NOT_FOUND), FAILED_PRECONDITION (EXPERIMENT_NOT_ENDED,
+	// LANGFUSE_NOT_CONFIGURED, LANGFUSE_REJECTED), UNAVAILABLE (LANGFUSE_UNAVAILABLE), INVALID_ARGUMENT (INVALID_FIELD).
 	CompareExperiments(ctx context.Context, in *CompareExperimentsRequest, opts ...grpc.CallOption) (*CompareExperimentsResponse, error)
 	// Starts an experiment that evaluates another one's stored outputs anew, without calling its task. Watch it like any
 	// other. Fails with NOT_FOUND (EXPERIMENT_NOT_FOUND), FAILED_PRECONDITION (EXPERIMENT_NOT_ENDED), INVALID_ARGUMENT
@@ -81,7 +81,7 @@ type ExperimentServiceClient interface {
 	// (EXPERIMENT_NOT_ENDED, NOTHING_TO_RETRY), ALREADY_EXISTS (REQUEST_ID_REUSED), UNIMPLEMENTED (NOT_IMPLEMENTED).
 	RetryExperiment(ctx context.Context, in *RetryExperimentRequest, opts ...grpc.CallOption) (*RetryExperimentResponse, error)
 	// Computes how many items and trials it takes to see a difference. Fails with INVALID_ARGUMENT (INVALID_FIELD),
-	// NOT_FOUND (EXPERIMENT_NOT_FOUND), UNIMPLEMENTED (NOT_IMPLEMENTED).
+	// NOT_FOUND (EXPERIMENT_NOT_FOUND), FAILED_PRECONDITION (EXPERIMENT_NOT_ENDED).
 	PlanExperiment(ctx context.Context, in *PlanExperimentRequest, opts ...grpc.CallOption) (*PlanExperimentResponse, error)
 	// Lists the experiment definitions kept on the server, by name. Fails with INVALID_ARGUMENT (INVALID_FIELD,
 	// INVALID_PAGE_TOKEN), UNIMPLEMENTED (NOT_IMPLEMENTED).
@@ -270,8 +270,8 @@ type ExperimentServiceServer interface {
 	// INVALID_PAGE_TOKEN).
 	ListItemResults(context.Context, *ListItemResultsRequest) (*ListItemResultsResponse, error)
 	// Sets runs beside a baseline, item by item, with paired statistics. Fails with NOT_FOUND (EXPERIMENT_NOT_FOUND,
-	// DATASET_NOT_FOUND), FAILED_PRECONDITION (EXPERIMENT_NOT_ENDED, LANGFUSE_NOT_CONFIGURED), UNAVAILABLE
-	// (LANGFUSE_UNAVAILABLE), INVALID_ARGUMENT (INVALID_FIELD), UNIMPLEMENTED (NOT_IMPLEMENTED).
+	// DATASET_NOT_FOUND, LANGFUSE_PROJECT_NOT_FOUND), FAILED_PRECONDITION (EXPERIMENT_NOT_ENDED,
+	// LANGFUSE_NOT_CONFIGURED, LANGFUSE_REJECTED), UNAVAILABLE (LANGFUSE_UNAVAILABLE), INVALID_ARGUMENT (INVALID_FIELD).
 	CompareExperiments(context.Context, *CompareExperimentsRequest) (*CompareExperimentsResponse, error)
 	// Starts an experiment that evaluates another one's stored outputs anew, without calling its task. Watch it like any
 	// other. Fails with NOT_FOUND (EXPERIMENT_NOT_FOUND), FAILED_PRECONDITION (EXPERIMENT_NOT_ENDED), INVALID_ARGUMENT
@@ -282,7 +282,7 @@ type ExperimentServiceServer interface {
 	// (EXPERIMENT_NOT_ENDED, NOTHING_TO_RETRY), ALREADY_EXISTS (REQUEST_ID_REUSED), UNIMPLEMENTED (NOT_IMPLEMENTED).
 	RetryExperiment(context.Context, *RetryExperimentRequest) (*RetryExperimentResponse, error)
 	// Computes how many items and trials it takes to see a difference. Fails with INVALID_ARGUMENT (INVALID_FIELD),
-	// NOT_FOUND (EXPERIMENT_NOT_FOUND), UNIMPLEMENTED (NOT_IMPLEMENTED).
+	// NOT_FOUND (EXPERIMENT_NOT_FOUND), FAILED_PRECONDITION (EXPERIMENT_NOT_ENDED).
 	PlanExperiment(context.Context, *PlanExperimentRequest) (*PlanExperimentResponse, error)
 	// Lists the experiment definitions kept on the server, by name. Fails with INVALID_ARGUMENT (INVALID_FIELD,
 	// INVALID_PAGE_TOKEN), UNIMPLEMENTED (NOT_IMPLEMENTED).

@@ -22,12 +22,14 @@ const (
 )
 
 // Sums up the item evaluations of one name. Statistics are over the values that are numbers or booleans (as 1 and 0),
-// after the trials of an item were reduced to one; each is absent where it cannot be computed.
+// after the trials of an item were reduced to one; each is absent where it cannot be computed. While the experiment runs
+// they are over the trials so far, and without what takes all of them: quantiles, and with several trials or clusters also
+// the standard error and the interval.
 type EvaluationSummary struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The evaluations' name.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Evaluations with a value.
+	// Evaluations with a value, of all trials.
 	N int32 `protobuf:"varint,2,opt,name=n,proto3" json:"n,omitempty"`
 	// Evaluations without a value although nothing failed.
 	Unscored int32 `protobuf:"varint,3,opt,name=unscored,proto3" json:"unscored,omitempty"`
@@ -39,7 +41,8 @@ type EvaluationSummary struct {
 	StandardError *float64 `protobuf:"fixed64,6,opt,name=standard_error,json=standardError,proto3,oneof" json:"standard_error,omitempty"`
 	// The sample standard deviation.
 	StandardDeviation *float64 `protobuf:"fixed64,7,opt,name=standard_deviation,json=standardDeviation,proto3,oneof" json:"standard_deviation,omitempty"`
-	// The mean's interval: Wilson's for booleans, Student's t for numbers. Absent: below two values.
+	// The mean's interval: Wilson's for booleans and their means over trials, Student's t for numbers. Absent: below two
+	// values, or clusters.
 	Interval *Interval `protobuf:"bytes,8,opt,name=interval,proto3" json:"interval,omitempty"`
 	// The smallest value.
 	Min *float64 `protobuf:"fixed64,9,opt,name=min,proto3,oneof" json:"min,omitempty"`
@@ -47,7 +50,7 @@ type EvaluationSummary struct {
 	Max *float64 `protobuf:"fixed64,10,opt,name=max,proto3,oneof" json:"max,omitempty"`
 	// Quantiles at 0.05, 0.25, 0.5, 0.75 and 0.95, interpolated linearly.
 	Quantiles []*Quantile `protobuf:"bytes,11,rep,name=quantiles,proto3" json:"quantiles,omitempty"`
-	// How often each label was given. Empty: the values are no labels.
+	// How often each label was given, at most 100 of them. Empty: the values are no labels.
 	Labels map[string]int32 `protobuf:"bytes,12,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	// The clusters that the standard error counts. 0: it is not clustered.
 	Clusters      int32 `protobuf:"varint,13,opt,name=clusters,proto3" json:"clusters,omitempty"`

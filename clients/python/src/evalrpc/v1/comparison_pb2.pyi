@@ -33,9 +33,11 @@ class _VerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Verdict.Value
     VERDICT_PASS: _Verdict.ValueType  # 1
     """Not worse than the baseline by more than the margin, with confidence."""
     VERDICT_REGRESSED: _Verdict.ValueType  # 2
-    """Worse than the baseline by more than the margin, with confidence."""
+    """Worse than the baseline by more than the margin, with confidence: the interval is below the margin, and
+    `adjusted_p_value` agrees.
+    """
     VERDICT_IMPROVED: _Verdict.ValueType  # 3
-    """Better than the baseline, with confidence."""
+    """Better than the baseline, with confidence: the interval is above 0, and `adjusted_p_value` agrees."""
     VERDICT_INCONCLUSIVE: _Verdict.ValueType  # 4
     """The data do not tell; see `minimum_detectable_difference`."""
 
@@ -47,9 +49,11 @@ VERDICT_UNSPECIFIED: Verdict.ValueType  # 0
 VERDICT_PASS: Verdict.ValueType  # 1
 """Not worse than the baseline by more than the margin, with confidence."""
 VERDICT_REGRESSED: Verdict.ValueType  # 2
-"""Worse than the baseline by more than the margin, with confidence."""
+"""Worse than the baseline by more than the margin, with confidence: the interval is below the margin, and
+`adjusted_p_value` agrees.
+"""
 VERDICT_IMPROVED: Verdict.ValueType  # 3
-"""Better than the baseline, with confidence."""
+"""Better than the baseline, with confidence: the interval is above 0, and `adjusted_p_value` agrees."""
 VERDICT_INCONCLUSIVE: Verdict.ValueType  # 4
 """The data do not tell; see `minimum_detectable_difference`."""
 Global___Verdict: _TypeAlias = Verdict  # noqa: Y015
@@ -162,7 +166,7 @@ class Comparison(_message.Message):
     """Items that both runs have."""
     @_builtins.property
     def evaluations(self) -> _containers.RepeatedCompositeFieldContainer[Global___EvaluationComparison]:
-        """One entry for each evaluation that both runs have."""
+        """One entry for each evaluation of which both runs have numbers or booleans, by name."""
 
     @_builtins.property
     def only_in_baseline(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -213,6 +217,8 @@ class EvaluationComparison(_message.Message):
     GAINED_FIELD_NUMBER: _builtins.int
     LOST_FIELD_NUMBER: _builtins.int
     FLIPS_FIELD_NUMBER: _builtins.int
+    BASELINE_ONLY_FIELD_NUMBER: _builtins.int
+    CANDIDATE_ONLY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The evaluation's name."""
     verdict: Global___Verdict.ValueType
@@ -243,13 +249,19 @@ class EvaluationComparison(_message.Message):
     """Items that were wrong and are right, or whose value rose."""
     lost: _builtins.int
     """Items that were right and are wrong, or whose value fell."""
+    baseline_only: _builtins.int
+    """Matched items that have a value in the baseline alone. Where they are significantly more than `candidate_only`, the
+    rest is no fair sample, and the verdict is neither PASS nor IMPROVED.
+    """
+    candidate_only: _builtins.int
+    """Matched items that have a value in the candidate alone."""
     @_builtins.property
     def interval(self) -> _summary_pb2.Interval:
         """The difference's interval. Absent: below two items."""
 
     @_builtins.property
     def flips(self) -> _containers.RepeatedCompositeFieldContainer[Global___Flip]:
-        """The items whose value changed most, losses first; as many as asked for."""
+        """The items whose value changed most, losses first; as many as asked for, fewer where the answer would grow too large."""
 
     def __init__(
         self,
@@ -271,10 +283,12 @@ class EvaluationComparison(_message.Message):
         gained: _builtins.int = ...,
         lost: _builtins.int = ...,
         flips: _abc.Iterable[Global___Flip] | None = ...,
+        baseline_only: _builtins.int = ...,
+        candidate_only: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_adjusted_p_value", b"_adjusted_p_value", "_correlation", b"_correlation", "_minimum_detectable_difference", b"_minimum_detectable_difference", "_p_value", b"_p_value", "_standard_error", b"_standard_error", "adjusted_p_value", b"adjusted_p_value", "correlation", b"correlation", "interval", b"interval", "minimum_detectable_difference", b"minimum_detectable_difference", "p_value", b"p_value", "standard_error", b"standard_error"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_adjusted_p_value", b"_adjusted_p_value", "_correlation", b"_correlation", "_minimum_detectable_difference", b"_minimum_detectable_difference", "_p_value", b"_p_value", "_standard_error", b"_standard_error", "adjusted_p_value", b"adjusted_p_value", "baseline_mean", b"baseline_mean", "candidate_mean", b"candidate_mean", "correlation", b"correlation", "difference", b"difference", "flips", b"flips", "gained", b"gained", "interval", b"interval", "lost", b"lost", "margin", b"margin", "minimum_detectable_difference", b"minimum_detectable_difference", "n", b"n", "name", b"name", "p_value", b"p_value", "standard_error", b"standard_error", "test", b"test", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_adjusted_p_value", b"_adjusted_p_value", "_correlation", b"_correlation", "_minimum_detectable_difference", b"_minimum_detectable_difference", "_p_value", b"_p_value", "_standard_error", b"_standard_error", "adjusted_p_value", b"adjusted_p_value", "baseline_mean", b"baseline_mean", "baseline_only", b"baseline_only", "candidate_mean", b"candidate_mean", "candidate_only", b"candidate_only", "correlation", b"correlation", "difference", b"difference", "flips", b"flips", "gained", b"gained", "interval", b"interval", "lost", b"lost", "margin", b"margin", "minimum_detectable_difference", b"minimum_detectable_difference", "n", b"n", "name", b"name", "p_value", b"p_value", "standard_error", b"standard_error", "test", b"test", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__adjusted_p_value: _TypeAlias = _typing.Literal["adjusted_p_value"]  # noqa: Y015
     _WhichOneofArgType__adjusted_p_value: _TypeAlias = _typing.Literal["_adjusted_p_value", b"_adjusted_p_value"]  # noqa: Y015

@@ -190,25 +190,31 @@ Global___PlanExperimentRequest: _TypeAlias = PlanExperimentRequest  # noqa: Y015
 
 @_typing.final
 class MeasuredVariances(_message.Message):
-    """Takes variances from an experiment."""
+    """Takes variances from an experiment, or better from two over the same items. From one alone, the candidate's trials are
+    taken to scatter as its own do, and the items' means to correlate by 0.5.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
     EVALUATION_FIELD_NUMBER: _builtins.int
+    CANDIDATE_ID_FIELD_NUMBER: _builtins.int
     experiment_id: _builtins.str
     """The experiment's id. Required."""
     evaluation: _builtins.str
     """The evaluation's name. Required."""
+    candidate_id: _builtins.str
+    """The id of another experiment over the same items, whose difference to the first is measured. Empty: none."""
     def __init__(
         self,
         *,
         experiment_id: _builtins.str = ...,
         evaluation: _builtins.str = ...,
+        candidate_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluation", b"evaluation", "experiment_id", b"experiment_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_id", b"candidate_id", "evaluation", b"evaluation", "experiment_id", b"experiment_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

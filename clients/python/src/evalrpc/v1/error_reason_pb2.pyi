@@ -44,7 +44,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     {"reason": "REQUEST_ID_REUSED", "domain": "evalrpc.dev", "metadata": {"request_id": "0f6a3c1e-0000-4000-8000-000000000001", "experiment_id": "exp_1"}}
     """
     ERROR_REASON_EXPERIMENT_NOT_FOUND: _ErrorReason.ValueType  # 5
-    """NOT_FOUND. No experiment has this id.
+    """NOT_FOUND. No experiment has this id, or Langfuse has no run of this name over this dataset.
     {"reason": "EXPERIMENT_NOT_FOUND", "domain": "evalrpc.dev", "metadata": {"experiment_id": "exp_1"}}
     """
     ERROR_REASON_EVALUATOR_NOT_FOUND: _ErrorReason.ValueType  # 6
@@ -317,7 +317,7 @@ ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 4
 {"reason": "REQUEST_ID_REUSED", "domain": "evalrpc.dev", "metadata": {"request_id": "0f6a3c1e-0000-4000-8000-000000000001", "experiment_id": "exp_1"}}
 """
 ERROR_REASON_EXPERIMENT_NOT_FOUND: ErrorReason.ValueType  # 5
-"""NOT_FOUND. No experiment has this id.
+"""NOT_FOUND. No experiment has this id, or Langfuse has no run of this name over this dataset.
 {"reason": "EXPERIMENT_NOT_FOUND", "domain": "evalrpc.dev", "metadata": {"experiment_id": "exp_1"}}
 """
 ERROR_REASON_EVALUATOR_NOT_FOUND: ErrorReason.ValueType  # 6

@@ -174,8 +174,8 @@ class ExperimentServiceServicer(object):
 
     def CompareExperiments(self, request, context):
         """Sets runs beside a baseline, item by item, with paired statistics. Fails with NOT_FOUND (EXPERIMENT_NOT_FOUND,
-        DATASET_NOT_FOUND), FAILED_PRECONDITION (EXPERIMENT_NOT_ENDED, LANGFUSE_NOT_CONFIGURED), UNAVAILABLE
-        (LANGFUSE_UNAVAILABLE), INVALID_ARGUMENT (INVALID_FIELD), UNIMPLEMENTED (NOT_IMPLEMENTED).
+        DATASET_NOT_FOUND, LANGFUSE_PROJECT_NOT_FOUND), FAILED_PRECONDITION (EXPERIMENT_NOT_ENDED,
+        LANGFUSE_NOT_CONFIGURED, LANGFUSE_REJECTED), UNAVAILABLE (LANGFUSE_UNAVAILABLE), INVALID_ARGUMENT (INVALID_FIELD).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -201,7 +201,7 @@ class ExperimentServiceServicer(object):
 
     def PlanExperiment(self, request, context):
         """Computes how many items and trials it takes to see a difference. Fails with INVALID_ARGUMENT (INVALID_FIELD),
-        NOT_FOUND (EXPERIMENT_NOT_FOUND), UNIMPLEMENTED (NOT_IMPLEMENTED).
+        NOT_FOUND (EXPERIMENT_NOT_FOUND), FAILED_PRECONDITION (EXPERIMENT_NOT_ENDED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

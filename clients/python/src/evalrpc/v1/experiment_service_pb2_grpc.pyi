@@ -72,8 +72,8 @@ class ExperimentServiceStub:
     """
     CompareExperiments: _grpc.UnaryUnaryMultiCallable[_comparison_requests_pb2.CompareExperimentsRequest, _comparison_requests_pb2.CompareExperimentsResponse]
     """Sets runs beside a baseline, item by item, with paired statistics. Fails with NOT_FOUND (EXPERIMENT_NOT_FOUND,
-    DATASET_NOT_FOUND), FAILED_PRECONDITION (EXPERIMENT_NOT_ENDED, LANGFUSE_NOT_CONFIGURED), UNAVAILABLE
-    (LANGFUSE_UNAVAILABLE), INVALID_ARGUMENT (INVALID_FIELD), UNIMPLEMENTED (NOT_IMPLEMENTED).
+    DATASET_NOT_FOUND, LANGFUSE_PROJECT_NOT_FOUND), FAILED_PRECONDITION (EXPERIMENT_NOT_ENDED,
+    LANGFUSE_NOT_CONFIGURED, LANGFUSE_REJECTED), UNAVAILABLE (LANGFUSE_UNAVAILABLE), INVALID_ARGUMENT (INVALID_FIELD).
     """
     EvaluateExperiment: _grpc.UnaryUnaryMultiCallable[_second_look_pb2.EvaluateExperimentRequest, _second_look_pb2.EvaluateExperimentResponse]
     """Starts an experiment that evaluates another one's stored outputs anew, without calling its task. Watch it like any
@@ -87,7 +87,7 @@ class ExperimentServiceStub:
     """
     PlanExperiment: _grpc.UnaryUnaryMultiCallable[_comparison_requests_pb2.PlanExperimentRequest, _comparison_requests_pb2.PlanExperimentResponse]
     """Computes how many items and trials it takes to see a difference. Fails with INVALID_ARGUMENT (INVALID_FIELD),
-    NOT_FOUND (EXPERIMENT_NOT_FOUND), UNIMPLEMENTED (NOT_IMPLEMENTED).
+    NOT_FOUND (EXPERIMENT_NOT_FOUND), FAILED_PRECONDITION (EXPERIMENT_NOT_ENDED).
     """
     ListDefinitions: _grpc.UnaryUnaryMultiCallable[_definition_pb2.ListDefinitionsRequest, _definition_pb2.ListDefinitionsResponse]
     """Lists the experiment definitions kept on the server, by name. Fails with INVALID_ARGUMENT (INVALID_FIELD,
@@ -135,8 +135,8 @@ class ExperimentServiceAsyncStub(ExperimentServiceStub):
     """
     CompareExperiments: _aio.UnaryUnaryMultiCallable[_comparison_requests_pb2.CompareExperimentsRequest, _comparison_requests_pb2.CompareExperimentsResponse]  # type: ignore[assignment]
     """Sets runs beside a baseline, item by item, with paired statistics. Fails with NOT_FOUND (EXPERIMENT_NOT_FOUND,
-    DATASET_NOT_FOUND), FAILED_PRECONDITION (EXPERIMENT_NOT_ENDED, LANGFUSE_NOT_CONFIGURED), UNAVAILABLE
-    (LANGFUSE_UNAVAILABLE), INVALID_ARGUMENT (INVALID_FIELD), UNIMPLEMENTED (NOT_IMPLEMENTED).
+    DATASET_NOT_FOUND, LANGFUSE_PROJECT_NOT_FOUND), FAILED_PRECONDITION (EXPERIMENT_NOT_ENDED,
+    LANGFUSE_NOT_CONFIGURED, LANGFUSE_REJECTED), UNAVAILABLE (LANGFUSE_UNAVAILABLE), INVALID_ARGUMENT (INVALID_FIELD).
     """
     EvaluateExperiment: _aio.UnaryUnaryMultiCallable[_second_look_pb2.EvaluateExperimentRequest, _second_look_pb2.EvaluateExperimentResponse]  # type: ignore[assignment]
     """Starts an experiment that evaluates another one's stored outputs anew, without calling its task. Watch it like any
@@ -150,7 +150,7 @@ class ExperimentServiceAsyncStub(ExperimentServiceStub):
     """
     PlanExperiment: _aio.UnaryUnaryMultiCallable[_comparison_requests_pb2.PlanExperimentRequest, _comparison_requests_pb2.PlanExperimentResponse]  # type: ignore[assignment]
     """Computes how many items and trials it takes to see a difference. Fails with INVALID_ARGUMENT (INVALID_FIELD),
-    NOT_FOUND (EXPERIMENT_NOT_FOUND), UNIMPLEMENTED (NOT_IMPLEMENTED).
+    NOT_FOUND (EXPERIMENT_NOT_FOUND), FAILED_PRECONDITION (EXPERIMENT_NOT_ENDED).
     """
     ListDefinitions: _aio.UnaryUnaryMultiCallable[_definition_pb2.ListDefinitionsRequest, _definition_pb2.ListDefinitionsResponse]  # type: ignore[assignment]
     """Lists the experiment definitions kept on the server, by name. Fails with INVALID_ARGUMENT (INVALID_FIELD,
@@ -235,8 +235,8 @@ class ExperimentServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_comparison_requests_pb2.CompareExperimentsResponse, _abc.Awaitable[_comparison_requests_pb2.CompareExperimentsResponse]]:
         """Sets runs beside a baseline, item by item, with paired statistics. Fails with NOT_FOUND (EXPERIMENT_NOT_FOUND,
-        DATASET_NOT_FOUND), FAILED_PRECONDITION (EXPERIMENT_NOT_ENDED, LANGFUSE_NOT_CONFIGURED), UNAVAILABLE
-        (LANGFUSE_UNAVAILABLE), INVALID_ARGUMENT (INVALID_FIELD), UNIMPLEMENTED (NOT_IMPLEMENTED).
+        DATASET_NOT_FOUND, LANGFUSE_PROJECT_NOT_FOUND), FAILED_PRECONDITION (EXPERIMENT_NOT_ENDED,
+        LANGFUSE_NOT_CONFIGURED, LANGFUSE_REJECTED), UNAVAILABLE (LANGFUSE_UNAVAILABLE), INVALID_ARGUMENT (INVALID_FIELD).
         """
 
     def EvaluateExperiment(
@@ -265,7 +265,7 @@ class ExperimentServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_comparison_requests_pb2.PlanExperimentResponse, _abc.Awaitable[_comparison_requests_pb2.PlanExperimentResponse]]:
         """Computes how many items and trials it takes to see a difference. Fails with INVALID_ARGUMENT (INVALID_FIELD),
-        NOT_FOUND (EXPERIMENT_NOT_FOUND), UNIMPLEMENTED (NOT_IMPLEMENTED).
+        NOT_FOUND (EXPERIMENT_NOT_FOUND), FAILED_PRECONDITION (EXPERIMENT_NOT_ENDED).
         """
 
     def ListDefinitions(

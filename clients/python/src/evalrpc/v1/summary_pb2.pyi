@@ -21,7 +21,9 @@ DESCRIPTOR: _descriptor.FileDescriptor
 @_typing.final
 class EvaluationSummary(_message.Message):
     """Sums up the item evaluations of one name. Statistics are over the values that are numbers or booleans (as 1 and 0),
-    after the trials of an item were reduced to one; each is absent where it cannot be computed.
+    after the trials of an item were reduced to one; each is absent where it cannot be computed. While the experiment runs
+    they are over the trials so far, and without what takes all of them: quantiles, and with several trials or clusters also
+    the standard error and the interval.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -62,7 +64,7 @@ class EvaluationSummary(_message.Message):
     name: _builtins.str
     """The evaluations' name."""
     n: _builtins.int
-    """Evaluations with a value."""
+    """Evaluations with a value, of all trials."""
     unscored: _builtins.int
     """Evaluations without a value although nothing failed."""
     errors: _builtins.int
@@ -81,7 +83,9 @@ class EvaluationSummary(_message.Message):
     """The clusters that the standard error counts. 0: it is not clustered."""
     @_builtins.property
     def interval(self) -> Global___Interval:
-        """The mean's interval: Wilson's for booleans, Student's t for numbers. Absent: below two values."""
+        """The mean's interval: Wilson's for booleans and their means over trials, Student's t for numbers. Absent: below two
+        values, or clusters.
+        """
 
     @_builtins.property
     def quantiles(self) -> _containers.RepeatedCompositeFieldContainer[Global___Quantile]:
@@ -89,7 +93,7 @@ class EvaluationSummary(_message.Message):
 
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """How often each label was given. Empty: the values are no labels."""
+        """How often each label was given, at most 100 of them. Empty: the values are no labels."""
 
     def __init__(
         self,

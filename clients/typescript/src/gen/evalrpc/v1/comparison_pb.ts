@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file evalrpc/v1/comparison.proto.
  */
 export const file_evalrpc_v1_comparison: GenFile = /*@__PURE__*/
-  fileDesc("ChtldmFscnBjL3YxL2NvbXBhcmlzb24ucHJvdG8SCmV2YWxycGMudjEiWAoNRXhwZXJpbWVudFJlZhIMCgJpZBgBIAEoCUgAEi8KDGxhbmdmdXNlX3J1bhgCIAEoCzIXLmV2YWxycGMudjEuTGFuZ2Z1c2VSdW5IAEIICgZzb3VyY2UiQQoLTGFuZ2Z1c2VSdW4SDwoHZGF0YXNldBgBIAEoCRIQCghydW5fbmFtZRgCIAEoCRIPCgdwcm9qZWN0GAMgASgJIrQBCgpDb21wYXJpc29uEhAKCGJhc2VsaW5lGAEgASgJEhEKCWNhbmRpZGF0ZRgCIAEoCRI1CgtldmFsdWF0aW9ucxgDIAMoCzIgLmV2YWxycGMudjEuRXZhbHVhdGlvbkNvbXBhcmlzb24SFQoNbWF0Y2hlZF9pdGVtcxgEIAEoBRIYChBvbmx5X2luX2Jhc2VsaW5lGAUgAygJEhkKEW9ubHlfaW5fY2FuZGlkYXRlGAYgAygJIrcEChRFdmFsdWF0aW9uQ29tcGFyaXNvbhIMCgRuYW1lGAEgASgJEiQKB3ZlcmRpY3QYAiABKA4yEy5ldmFscnBjLnYxLlZlcmRpY3QSCQoBbhgDIAEoBRIVCg1iYXNlbGluZV9tZWFuGAQgASgBEhYKDmNhbmRpZGF0ZV9tZWFuGAUgASgBEhIKCmRpZmZlcmVuY2UYBiABKAESGwoOc3RhbmRhcmRfZXJyb3IYByABKAFIAIgBARImCghpbnRlcnZhbBgIIAEoCzIULmV2YWxycGMudjEuSW50ZXJ2YWwSFAoHcF92YWx1ZRgJIAEoAUgBiAEBEh0KEGFkanVzdGVkX3BfdmFsdWUYCiABKAFIAogBARIoCgR0ZXN0GAsgASgOMhouZXZhbHJwYy52MS5Db21wYXJpc29uVGVzdBIYCgtjb3JyZWxhdGlvbhgMIAEoAUgDiAEBEioKHW1pbmltdW1fZGV0ZWN0YWJsZV9kaWZmZXJlbmNlGA0gASgBSASIAQESDgoGbWFyZ2luGA4gASgBEg4KBmdhaW5lZBgPIAEoBRIMCgRsb3N0GBAgASgFEh8KBWZsaXBzGBEgAygLMhAuZXZhbHJwYy52MS5GbGlwQhEKD19zdGFuZGFyZF9lcnJvckIKCghfcF92YWx1ZUITChFfYWRqdXN0ZWRfcF92YWx1ZUIOCgxfY29ycmVsYXRpb25CIAoeX21pbmltdW1fZGV0ZWN0YWJsZV9kaWZmZXJlbmNlIrgBCgRGbGlwEigKBGl0ZW0YASABKAsyGi5ldmFscnBjLnYxLkV4cGVyaW1lbnRJdGVtEhYKDmJhc2VsaW5lX3ZhbHVlGAIgASgBEhcKD2NhbmRpZGF0ZV92YWx1ZRgDIAEoARIpCg9iYXNlbGluZV9vdXRwdXQYBCABKAsyEC5ldmFscnBjLnYxLkpzb24SKgoQY2FuZGlkYXRlX291dHB1dBgFIAEoCzIQLmV2YWxycGMudjEuSnNvbip7CgdWZXJkaWN0EhcKE1ZFUkRJQ1RfVU5TUEVDSUZJRUQQABIQCgxWRVJESUNUX1BBU1MQARIVChFWRVJESUNUX1JFR1JFU1NFRBACEhQKEFZFUkRJQ1RfSU1QUk9WRUQQAxIYChRWRVJESUNUX0lOQ09OQ0xVU0lWRRAEKpEBCg5Db21wYXJpc29uVGVzdBIfChtDT01QQVJJU09OX1RFU1RfVU5TUEVDSUZJRUQQABIcChhDT01QQVJJU09OX1RFU1RfUEFJUkVEX1QQARIhCh1DT01QQVJJU09OX1RFU1RfTUNORU1BUl9FWEFDVBACEh0KGUNPTVBBUklTT05fVEVTVF9TSUdOX0ZMSVAQA0JNCg5kZXYuZXZhbHJwYy52MVABWjlnaXRodWIuY29tL2V2YWxycGMvZXZhbHJwYy9jbGllbnRzL2dvL2V2YWxycGN2MTtldmFscnBjdjFiBnByb3RvMw", [file_evalrpc_v1_item, file_evalrpc_v1_json, file_evalrpc_v1_summary]);
+  fileDesc("ChtldmFscnBjL3YxL2NvbXBhcmlzb24ucHJvdG8SCmV2YWxycGMudjEiWAoNRXhwZXJpbWVudFJlZhIMCgJpZBgBIAEoCUgAEi8KDGxhbmdmdXNlX3J1bhgCIAEoCzIXLmV2YWxycGMudjEuTGFuZ2Z1c2VSdW5IAEIICgZzb3VyY2UiQQoLTGFuZ2Z1c2VSdW4SDwoHZGF0YXNldBgBIAEoCRIQCghydW5fbmFtZRgCIAEoCRIPCgdwcm9qZWN0GAMgASgJIrQBCgpDb21wYXJpc29uEhAKCGJhc2VsaW5lGAEgASgJEhEKCWNhbmRpZGF0ZRgCIAEoCRI1CgtldmFsdWF0aW9ucxgDIAMoCzIgLmV2YWxycGMudjEuRXZhbHVhdGlvbkNvbXBhcmlzb24SFQoNbWF0Y2hlZF9pdGVtcxgEIAEoBRIYChBvbmx5X2luX2Jhc2VsaW5lGAUgAygJEhkKEW9ubHlfaW5fY2FuZGlkYXRlGAYgAygJIuYEChRFdmFsdWF0aW9uQ29tcGFyaXNvbhIMCgRuYW1lGAEgASgJEiQKB3ZlcmRpY3QYAiABKA4yEy5ldmFscnBjLnYxLlZlcmRpY3QSCQoBbhgDIAEoBRIVCg1iYXNlbGluZV9tZWFuGAQgASgBEhYKDmNhbmRpZGF0ZV9tZWFuGAUgASgBEhIKCmRpZmZlcmVuY2UYBiABKAESGwoOc3RhbmRhcmRfZXJyb3IYByABKAFIAIgBARImCghpbnRlcnZhbBgIIAEoCzIULmV2YWxycGMudjEuSW50ZXJ2YWwSFAoHcF92YWx1ZRgJIAEoAUgBiAEBEh0KEGFkanVzdGVkX3BfdmFsdWUYCiABKAFIAogBARIoCgR0ZXN0GAsgASgOMhouZXZhbHJwYy52MS5Db21wYXJpc29uVGVzdBIYCgtjb3JyZWxhdGlvbhgMIAEoAUgDiAEBEioKHW1pbmltdW1fZGV0ZWN0YWJsZV9kaWZmZXJlbmNlGA0gASgBSASIAQESDgoGbWFyZ2luGA4gASgBEg4KBmdhaW5lZBgPIAEoBRIMCgRsb3N0GBAgASgFEh8KBWZsaXBzGBEgAygLMhAuZXZhbHJwYy52MS5GbGlwEhUKDWJhc2VsaW5lX29ubHkYEiABKAUSFgoOY2FuZGlkYXRlX29ubHkYEyABKAVCEQoPX3N0YW5kYXJkX2Vycm9yQgoKCF9wX3ZhbHVlQhMKEV9hZGp1c3RlZF9wX3ZhbHVlQg4KDF9jb3JyZWxhdGlvbkIgCh5fbWluaW11bV9kZXRlY3RhYmxlX2RpZmZlcmVuY2UiuAEKBEZsaXASKAoEaXRlbRgBIAEoCzIaLmV2YWxycGMudjEuRXhwZXJpbWVudEl0ZW0SFgoOYmFzZWxpbmVfdmFsdWUYAiABKAESFwoPY2FuZGlkYXRlX3ZhbHVlGAMgASgBEikKD2Jhc2VsaW5lX291dHB1dBgEIAEoCzIQLmV2YWxycGMudjEuSnNvbhIqChBjYW5kaWRhdGVfb3V0cHV0GAUgASgLMhAuZXZhbHJwYy52MS5Kc29uKnsKB1ZlcmRpY3QSFwoTVkVSRElDVF9VTlNQRUNJRklFRBAAEhAKDFZFUkRJQ1RfUEFTUxABEhUKEVZFUkRJQ1RfUkVHUkVTU0VEEAISFAoQVkVSRElDVF9JTVBST1ZFRBADEhgKFFZFUkRJQ1RfSU5DT05DTFVTSVZFEAQqkQEKDkNvbXBhcmlzb25UZXN0Eh8KG0NPTVBBUklTT05fVEVTVF9VTlNQRUNJRklFRBAAEhwKGENPTVBBUklTT05fVEVTVF9QQUlSRURfVBABEiEKHUNPTVBBUklTT05fVEVTVF9NQ05FTUFSX0VYQUNUEAISHQoZQ09NUEFSSVNPTl9URVNUX1NJR05fRkxJUBADQk0KDmRldi5ldmFscnBjLnYxUAFaOWdpdGh1Yi5jb20vZXZhbHJwYy9ldmFscnBjL2NsaWVudHMvZ28vZXZhbHJwY3YxO2V2YWxycGN2MWIGcHJvdG8z", [file_evalrpc_v1_item, file_evalrpc_v1_json, file_evalrpc_v1_summary]);
 
 /**
  * Names a run to compare: an experiment of this server, or any run that Langfuse has.
@@ -160,7 +160,7 @@ export type Comparison = Message<"evalrpc.v1.Comparison"> & {
   candidate: string;
 
   /**
-   * One entry for each evaluation that both runs have.
+   * One entry for each evaluation of which both runs have numbers or booleans, by name.
    *
    * @generated from field: repeated evalrpc.v1.EvaluationComparison evaluations = 3;
    */
@@ -209,7 +209,7 @@ export type ComparisonJson = {
   candidate?: string;
 
   /**
-   * One entry for each evaluation that both runs have.
+   * One entry for each evaluation of which both runs have numbers or booleans, by name.
    *
    * @generated from field: repeated evalrpc.v1.EvaluationComparison evaluations = 3;
    */
@@ -363,11 +363,26 @@ export type EvaluationComparison = Message<"evalrpc.v1.EvaluationComparison"> & 
   lost: number;
 
   /**
-   * The items whose value changed most, losses first; as many as asked for.
+   * The items whose value changed most, losses first; as many as asked for, fewer where the answer would grow too large.
    *
    * @generated from field: repeated evalrpc.v1.Flip flips = 17;
    */
   flips: Flip[];
+
+  /**
+   * Matched items that have a value in the baseline alone. Where they are significantly more than `candidate_only`, the
+   * rest is no fair sample, and the verdict is neither PASS nor IMPROVED.
+   *
+   * @generated from field: int32 baseline_only = 18;
+   */
+  baselineOnly: number;
+
+  /**
+   * Matched items that have a value in the candidate alone.
+   *
+   * @generated from field: int32 candidate_only = 19;
+   */
+  candidateOnly: number;
 };
 
 /**
@@ -489,11 +504,26 @@ export type EvaluationComparisonJson = {
   lost?: number;
 
   /**
-   * The items whose value changed most, losses first; as many as asked for.
+   * The items whose value changed most, losses first; as many as asked for, fewer where the answer would grow too large.
    *
    * @generated from field: repeated evalrpc.v1.Flip flips = 17;
    */
   flips?: FlipJson[];
+
+  /**
+   * Matched items that have a value in the baseline alone. Where they are significantly more than `candidate_only`, the
+   * rest is no fair sample, and the verdict is neither PASS nor IMPROVED.
+   *
+   * @generated from field: int32 baseline_only = 18;
+   */
+  baselineOnly?: number;
+
+  /**
+   * Matched items that have a value in the candidate alone.
+   *
+   * @generated from field: int32 candidate_only = 19;
+   */
+  candidateOnly?: number;
 };
 
 /**
@@ -615,14 +645,15 @@ export enum Verdict {
   PASS = 1,
 
   /**
-   * Worse than the baseline by more than the margin, with confidence.
+   * Worse than the baseline by more than the margin, with confidence: the interval is below the margin, and
+   * `adjusted_p_value` agrees.
    *
    * @generated from enum value: VERDICT_REGRESSED = 2;
    */
   REGRESSED = 2,
 
   /**
-   * Better than the baseline, with confidence.
+   * Better than the baseline, with confidence: the interval is above 0, and `adjusted_p_value` agrees.
    *
    * @generated from enum value: VERDICT_IMPROVED = 3;
    */

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file evalrpc/v1/comparison_requests.proto.
  */
 export const file_evalrpc_v1_comparison_requests: GenFile = /*@__PURE__*/
-  fileDesc("CiRldmFscnBjL3YxL2NvbXBhcmlzb25fcmVxdWVzdHMucHJvdG8SCmV2YWxycGMudjEi+QIKGUNvbXBhcmVFeHBlcmltZW50c1JlcXVlc3QSLgoLZXhwZXJpbWVudHMYASADKAsyGS5ldmFscnBjLnYxLkV4cGVyaW1lbnRSZWYSEwoLZXZhbHVhdGlvbnMYAiADKAkSQwoHbWFyZ2lucxgDIAMoCzIyLmV2YWxycGMudjEuQ29tcGFyZUV4cGVyaW1lbnRzUmVxdWVzdC5NYXJnaW5zRW50cnkSDgoGbWFyZ2luGAQgASgBEhcKCmNvbmZpZGVuY2UYBSABKAFIAIgBARIwCg50cmlhbF9yZWR1Y2VycxgGIAMoCzIYLmV2YWxycGMudjEuVHJpYWxSZWR1Y2VyEhIKCmNsdXN0ZXJfYnkYByABKAkSFgoJbWF4X2ZsaXBzGAggASgFSAGIAQEaLgoMTWFyZ2luc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAFCDQoLX2NvbmZpZGVuY2VCDAoKX21heF9mbGlwcyJJChpDb21wYXJlRXhwZXJpbWVudHNSZXNwb25zZRIrCgtjb21wYXJpc29ucxgBIAMoCzIWLmV2YWxycGMudjEuQ29tcGFyaXNvbiLyAQoVUGxhbkV4cGVyaW1lbnRSZXF1ZXN0EhIKCmRpZmZlcmVuY2UYASABKAESEgoFcG93ZXIYAiABKAFIAYgBARIZCgxzaWduaWZpY2FuY2UYAyABKAFIAogBARIxCghtZWFzdXJlZBgEIAEoCzIdLmV2YWxycGMudjEuTWVhc3VyZWRWYXJpYW5jZXNIABIrCgVnaXZlbhgFIAEoCzIaLmV2YWxycGMudjEuR2l2ZW5WYXJpYW5jZXNIABIOCgZ0cmlhbHMYBiADKAVCCwoJdmFyaWFuY2VzQggKBl9wb3dlckIPCg1fc2lnbmlmaWNhbmNlIj4KEU1lYXN1cmVkVmFyaWFuY2VzEhUKDWV4cGVyaW1lbnRfaWQYASABKAkSEgoKZXZhbHVhdGlvbhgCIAEoCSJkCg5HaXZlblZhcmlhbmNlcxIVCg1iZXR3ZWVuX2l0ZW1zGAEgASgBEhwKFGJhc2VsaW5lX3dpdGhpbl9pdGVtGAIgASgBEh0KFWNhbmRpZGF0ZV93aXRoaW5faXRlbRgDIAEoASJyChZQbGFuRXhwZXJpbWVudFJlc3BvbnNlEikKBXBsYW5zGAEgAygLMhouZXZhbHJwYy52MS5FeHBlcmltZW50UGxhbhItCgl2YXJpYW5jZXMYAiABKAsyGi5ldmFscnBjLnYxLkdpdmVuVmFyaWFuY2VzIkMKDkV4cGVyaW1lbnRQbGFuEg4KBnRyaWFscxgBIAEoBRINCgVpdGVtcxgCIAEoBRISCgp0YXNrX2NhbGxzGAMgASgDQk0KDmRldi5ldmFscnBjLnYxUAFaOWdpdGh1Yi5jb20vZXZhbHJwYy9ldmFscnBjL2NsaWVudHMvZ28vZXZhbHJwY3YxO2V2YWxycGN2MWIGcHJvdG8z", [file_evalrpc_v1_comparison, file_evalrpc_v1_gate]);
+  fileDesc("CiRldmFscnBjL3YxL2NvbXBhcmlzb25fcmVxdWVzdHMucHJvdG8SCmV2YWxycGMudjEi+QIKGUNvbXBhcmVFeHBlcmltZW50c1JlcXVlc3QSLgoLZXhwZXJpbWVudHMYASADKAsyGS5ldmFscnBjLnYxLkV4cGVyaW1lbnRSZWYSEwoLZXZhbHVhdGlvbnMYAiADKAkSQwoHbWFyZ2lucxgDIAMoCzIyLmV2YWxycGMudjEuQ29tcGFyZUV4cGVyaW1lbnRzUmVxdWVzdC5NYXJnaW5zRW50cnkSDgoGbWFyZ2luGAQgASgBEhcKCmNvbmZpZGVuY2UYBSABKAFIAIgBARIwCg50cmlhbF9yZWR1Y2VycxgGIAMoCzIYLmV2YWxycGMudjEuVHJpYWxSZWR1Y2VyEhIKCmNsdXN0ZXJfYnkYByABKAkSFgoJbWF4X2ZsaXBzGAggASgFSAGIAQEaLgoMTWFyZ2luc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAFCDQoLX2NvbmZpZGVuY2VCDAoKX21heF9mbGlwcyJJChpDb21wYXJlRXhwZXJpbWVudHNSZXNwb25zZRIrCgtjb21wYXJpc29ucxgBIAMoCzIWLmV2YWxycGMudjEuQ29tcGFyaXNvbiLyAQoVUGxhbkV4cGVyaW1lbnRSZXF1ZXN0EhIKCmRpZmZlcmVuY2UYASABKAESEgoFcG93ZXIYAiABKAFIAYgBARIZCgxzaWduaWZpY2FuY2UYAyABKAFIAogBARIxCghtZWFzdXJlZBgEIAEoCzIdLmV2YWxycGMudjEuTWVhc3VyZWRWYXJpYW5jZXNIABIrCgVnaXZlbhgFIAEoCzIaLmV2YWxycGMudjEuR2l2ZW5WYXJpYW5jZXNIABIOCgZ0cmlhbHMYBiADKAVCCwoJdmFyaWFuY2VzQggKBl9wb3dlckIPCg1fc2lnbmlmaWNhbmNlIlQKEU1lYXN1cmVkVmFyaWFuY2VzEhUKDWV4cGVyaW1lbnRfaWQYASABKAkSEgoKZXZhbHVhdGlvbhgCIAEoCRIUCgxjYW5kaWRhdGVfaWQYAyABKAkiZAoOR2l2ZW5WYXJpYW5jZXMSFQoNYmV0d2Vlbl9pdGVtcxgBIAEoARIcChRiYXNlbGluZV93aXRoaW5faXRlbRgCIAEoARIdChVjYW5kaWRhdGVfd2l0aGluX2l0ZW0YAyABKAEicgoWUGxhbkV4cGVyaW1lbnRSZXNwb25zZRIpCgVwbGFucxgBIAMoCzIaLmV2YWxycGMudjEuRXhwZXJpbWVudFBsYW4SLQoJdmFyaWFuY2VzGAIgASgLMhouZXZhbHJwYy52MS5HaXZlblZhcmlhbmNlcyJDCg5FeHBlcmltZW50UGxhbhIOCgZ0cmlhbHMYASABKAUSDQoFaXRlbXMYAiABKAUSEgoKdGFza19jYWxscxgDIAEoA0JNCg5kZXYuZXZhbHJwYy52MVABWjlnaXRodWIuY29tL2V2YWxycGMvZXZhbHJwYy9jbGllbnRzL2dvL2V2YWxycGN2MTtldmFscnBjdjFiBnByb3RvMw", [file_evalrpc_v1_comparison, file_evalrpc_v1_gate]);
 
 /**
  * Asks to set runs beside a baseline.
@@ -299,7 +299,8 @@ export const PlanExperimentRequestSchema: GenMessage<PlanExperimentRequest, {jso
   messageDesc(file_evalrpc_v1_comparison_requests, 2);
 
 /**
- * Takes variances from an experiment.
+ * Takes variances from an experiment, or better from two over the same items. From one alone, the candidate's trials are
+ * taken to scatter as its own do, and the items' means to correlate by 0.5.
  *
  * @generated from message evalrpc.v1.MeasuredVariances
  */
@@ -317,10 +318,18 @@ export type MeasuredVariances = Message<"evalrpc.v1.MeasuredVariances"> & {
    * @generated from field: string evaluation = 2;
    */
   evaluation: string;
+
+  /**
+   * The id of another experiment over the same items, whose difference to the first is measured. Empty: none.
+   *
+   * @generated from field: string candidate_id = 3;
+   */
+  candidateId: string;
 };
 
 /**
- * Takes variances from an experiment.
+ * Takes variances from an experiment, or better from two over the same items. From one alone, the candidate's trials are
+ * taken to scatter as its own do, and the items' means to correlate by 0.5.
  *
  * @generated from message evalrpc.v1.MeasuredVariances
  */
@@ -338,6 +347,13 @@ export type MeasuredVariancesJson = {
    * @generated from field: string evaluation = 2;
    */
   evaluation?: string;
+
+  /**
+   * The id of another experiment over the same items, whose difference to the first is measured. Empty: none.
+   *
+   * @generated from field: string candidate_id = 3;
+   */
+  candidateId?: string;
 };
 
 /**

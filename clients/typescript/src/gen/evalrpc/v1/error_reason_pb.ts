@@ -63,7 +63,7 @@ export enum ErrorReason {
   REQUEST_ID_REUSED = 4,
 
   /**
-   * NOT_FOUND. No experiment has this id.
+   * NOT_FOUND. No experiment has this id, or Langfuse has no run of this name over this dataset.
    * {"reason": "EXPERIMENT_NOT_FOUND", "domain": "evalrpc.dev", "metadata": {"experiment_id": "exp_1"}}
    *
    * @generated from enum value: ERROR_REASON_EXPERIMENT_NOT_FOUND = 5;

@@ -878,8 +878,8 @@ export const ExperimentService: GenService<{
   },
   /**
    * Sets runs beside a baseline, item by item, with paired statistics. Fails with NOT_FOUND (EXPERIMENT_NOT_FOUND,
-   * DATASET_NOT_FOUND), FAILED_PRECONDITION (EXPERIMENT_NOT_ENDED, LANGFUSE_NOT_CONFIGURED), UNAVAILABLE
-   * (LANGFUSE_UNAVAILABLE), INVALID_ARGUMENT (INVALID_FIELD), UNIMPLEMENTED (NOT_IMPLEMENTED).
+   * DATASET_NOT_FOUND, LANGFUSE_PROJECT_NOT_FOUND), FAILED_PRECONDITION (EXPERIMENT_NOT_ENDED,
+   * LANGFUSE_NOT_CONFIGURED, LANGFUSE_REJECTED), UNAVAILABLE (LANGFUSE_UNAVAILABLE), INVALID_ARGUMENT (INVALID_FIELD).
    *
    * @generated from rpc evalrpc.v1.ExperimentService.CompareExperiments
    */
@@ -914,7 +914,7 @@ export const ExperimentService: GenService<{
   },
   /**
    * Computes how many items and trials it takes to see a difference. Fails with INVALID_ARGUMENT (INVALID_FIELD),
-   * NOT_FOUND (EXPERIMENT_NOT_FOUND), UNIMPLEMENTED (NOT_IMPLEMENTED).
+   * NOT_FOUND (EXPERIMENT_NOT_FOUND), FAILED_PRECONDITION (EXPERIMENT_NOT_ENDED).
    *
    * @generated from rpc evalrpc.v1.ExperimentService.PlanExperiment
    */

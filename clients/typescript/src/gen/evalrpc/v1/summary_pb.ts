@@ -14,7 +14,9 @@ export const file_evalrpc_v1_summary: GenFile = /*@__PURE__*/
 
 /**
  * Sums up the item evaluations of one name. Statistics are over the values that are numbers or booleans (as 1 and 0),
- * after the trials of an item were reduced to one; each is absent where it cannot be computed.
+ * after the trials of an item were reduced to one; each is absent where it cannot be computed. While the experiment runs
+ * they are over the trials so far, and without what takes all of them: quantiles, and with several trials or clusters also
+ * the standard error and the interval.
  *
  * @generated from message evalrpc.v1.EvaluationSummary
  */
@@ -27,7 +29,7 @@ export type EvaluationSummary = Message<"evalrpc.v1.EvaluationSummary"> & {
   name: string;
 
   /**
-   * Evaluations with a value.
+   * Evaluations with a value, of all trials.
    *
    * @generated from field: int32 n = 2;
    */
@@ -69,7 +71,8 @@ export type EvaluationSummary = Message<"evalrpc.v1.EvaluationSummary"> & {
   standardDeviation?: number | undefined;
 
   /**
-   * The mean's interval: Wilson's for booleans, Student's t for numbers. Absent: below two values.
+   * The mean's interval: Wilson's for booleans and their means over trials, Student's t for numbers. Absent: below two
+   * values, or clusters.
    *
    * @generated from field: evalrpc.v1.Interval interval = 8;
    */
@@ -97,7 +100,7 @@ export type EvaluationSummary = Message<"evalrpc.v1.EvaluationSummary"> & {
   quantiles: Quantile[];
 
   /**
-   * How often each label was given. Empty: the values are no labels.
+   * How often each label was given, at most 100 of them. Empty: the values are no labels.
    *
    * @generated from field: map<string, int32> labels = 12;
    */
@@ -113,7 +116,9 @@ export type EvaluationSummary = Message<"evalrpc.v1.EvaluationSummary"> & {
 
 /**
  * Sums up the item evaluations of one name. Statistics are over the values that are numbers or booleans (as 1 and 0),
- * after the trials of an item were reduced to one; each is absent where it cannot be computed.
+ * after the trials of an item were reduced to one; each is absent where it cannot be computed. While the experiment runs
+ * they are over the trials so far, and without what takes all of them: quantiles, and with several trials or clusters also
+ * the standard error and the interval.
  *
  * @generated from message evalrpc.v1.EvaluationSummary
  */
@@ -126,7 +131,7 @@ export type EvaluationSummaryJson = {
   name?: string;
 
   /**
-   * Evaluations with a value.
+   * Evaluations with a value, of all trials.
    *
    * @generated from field: int32 n = 2;
    */
@@ -168,7 +173,8 @@ export type EvaluationSummaryJson = {
   standardDeviation?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * The mean's interval: Wilson's for booleans, Student's t for numbers. Absent: below two values.
+   * The mean's interval: Wilson's for booleans and their means over trials, Student's t for numbers. Absent: below two
+   * values, or clusters.
    *
    * @generated from field: evalrpc.v1.Interval interval = 8;
    */
@@ -196,7 +202,7 @@ export type EvaluationSummaryJson = {
   quantiles?: QuantileJson[];
 
   /**
-   * How often each label was given. Empty: the values are no labels.
+   * How often each label was given, at most 100 of them. Empty: the values are no labels.
    *
    * @generated from field: map<string, int32> labels = 12;
    */
