@@ -22,6 +22,11 @@ from evalrpc_server.evaluators.port import EvaluatorError
 
 logger = logging.getLogger(__name__)
 
+
+class WorkerDiedError(EvaluatorError):
+    """The worker process that a call was with died, and so did the next."""
+
+
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
@@ -154,6 +159,8 @@ class ExecutorBatcher:
         self._schedule(loop)
 
     def _next_calls(self) -> list[_Call]:
+        while self._suspects and self._suspects[0].waiter.done():
+            self._suspects.popleft()
         if self._suspects:
             return [self._suspects.popleft()] if not self._in_flight else []
         calls: list[_Call] = []
@@ -206,7 +213,9 @@ class ExecutorBatcher:
         self._schedule(loop)
 
     def _suspect(self, calls: list[_Call]) -> None:
-        _fail([call for call in calls if call.alone], "its worker process died, twice")
+        for call in calls:
+            if call.alone and not call.waiter.done():
+                call.waiter.set_exception(WorkerDiedError(_error("its worker process died, twice")))
         for call in calls:
             if not call.waiter.done():
                 call.alone = True
@@ -237,12 +246,14 @@ def crash_error(crash: Crash, function: str) -> EvaluatorError:
 
 
 def _failure(why: str, *, retryable: bool = False) -> EvaluatorError:
-    return EvaluatorError(
-        Error(
-            reason=Reason.EVALUATOR_FAILED,
-            message=f"The evaluator gave no answer: {why}.",
-            retryable=retryable,
-        )
+    return EvaluatorError(_error(why, retryable=retryable))
+
+
+def _error(why: str, *, retryable: bool = False) -> Error:
+    return Error(
+        reason=Reason.EVALUATOR_FAILED,
+        message=f"The evaluator gave no answer: {why}.",
+        retryable=retryable,
     )
 
 

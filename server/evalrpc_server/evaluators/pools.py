@@ -11,6 +11,7 @@ from functools import partial
 from typing import Literal
 
 from evalrpc_server.evaluators.executor import ExecutorBatcher
+from evalrpc_server.evaluators.expression.limits import limit_memory
 
 
 def open_batcher(kind: Literal["threads", "processes"] = "threads", workers: int = 2) -> ExecutorBatcher:
@@ -23,6 +24,11 @@ def open_batcher(kind: Literal["threads", "processes"] = "threads", workers: int
     return ExecutorBatcher(partial(make, workers), slots=workers)
 
 
+def open_sandbox(workers: int = 1) -> ExecutorBatcher:
+    """Returns a batcher over processes of bounded memory, which are started when something is first run in them."""
+    return ExecutorBatcher(partial(_sandboxes, workers), slots=workers)
+
+
 def _threads(workers: int) -> Executor:
     return ThreadPoolExecutor(workers, thread_name_prefix="evaluator")
 
@@ -30,6 +36,15 @@ def _threads(workers: int) -> Executor:
 def _processes(workers: int) -> Executor:
     # Spawned, because a forked copy of a process with threads may hold locks that nobody releases.
     return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _follow_the_parent)
+
+
+def _sandboxes(workers: int) -> Executor:
+    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _confine)
+
+
+def _confine() -> None:
+    _follow_the_parent()
+    limit_memory()
 
 
 def _follow_the_parent() -> None:

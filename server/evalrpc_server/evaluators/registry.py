@@ -9,6 +9,7 @@ from evalrpc_server.domain.spec.evaluators import EvaluatorSpec
 from evalrpc_server.evaluators.builtin.evaluator import BuiltinItemEvaluator, BuiltinRunEvaluator
 from evalrpc_server.evaluators.builtin.panel import BuiltinPanel
 from evalrpc_server.evaluators.executor import ExecutorBatcher
+from evalrpc_server.evaluators.expression.evaluator import ExpressionEvaluator
 from evalrpc_server.evaluators.grpc import GrpcEvaluator
 from evalrpc_server.evaluators.http import HttpEvaluator
 from evalrpc_server.evaluators.port import Evaluator, RunEvaluator
@@ -24,11 +25,13 @@ class EvaluatorResources:
     Attributes:
         outbound: the way to endpoints.
         batcher: where CPU-bound evaluators run.
+        sandbox: where expressions run, which nothing but the end of a process can interrupt.
         workers: the connected workers.
     """
 
     outbound: Outbound
     batcher: ExecutorBatcher
+    sandbox: ExecutorBatcher
     workers: Workers
 
 
@@ -59,6 +62,11 @@ def _grpc(spec: EvaluatorSpec, resources: EvaluatorResources) -> GrpcEvaluator:
     return GrpcEvaluator(spec.grpc, spec.evaluation_name, resources.outbound)
 
 
+def _expression(spec: EvaluatorSpec, resources: EvaluatorResources) -> Evaluator:
+    assert spec.expression is not None
+    return ExpressionEvaluator(spec.expression, spec.evaluation_name, resources.sandbox)
+
+
 def _worker(spec: EvaluatorSpec, resources: EvaluatorResources) -> WorkerEvaluator:
     assert spec.worker is not None
     return WorkerEvaluator(spec.worker, spec.evaluation_name, resources.workers)
@@ -68,6 +76,7 @@ EVALUATORS: Mapping[str, EvaluatorFactory] = {
     "builtin": _builtin,
     "http": _http,
     "grpc": _grpc,
+    "expression": _expression,
     "worker": _worker,
 }
 """Item-level kinds by their name in the spec."""

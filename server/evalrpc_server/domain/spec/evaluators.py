@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from evalrpc_server.domain.spec.fields import GrpcAddress, Headers, HttpUrl, Name, Seconds, SpecModel
+from evalrpc_server.domain.spec.judges import JudgeEvaluator
 
 _REGISTERED = re.compile(r"[^@\s\x00][^@\x00]*(@[1-9][0-9]{0,8})?")
 
@@ -36,6 +37,12 @@ class GrpcEvaluator(SpecModel):
     evaluator: str = ""
 
 
+class ExpressionEvaluator(SpecModel):
+    """A CEL expression over an item and its output."""
+
+    expression: str = Field(min_length=1, max_length=10_000)
+
+
 class WorkerEvaluator(SpecModel):
     """An evaluator function that a connected worker hosts."""
 
@@ -48,7 +55,7 @@ def _registered(value: str) -> str:
     return value
 
 
-EVALUATOR_KINDS = ("builtin", "http", "grpc", "worker", "registered")
+EVALUATOR_KINDS = ("builtin", "http", "grpc", "judge", "expression", "worker", "registered")
 """The fields of `EvaluatorSpec` of which exactly one is set."""
 
 
@@ -65,6 +72,8 @@ class EvaluatorSpec(SpecModel):
     builtin: BuiltinEvaluator | None = None
     http: HttpEvaluator | None = None
     grpc: GrpcEvaluator | None = None
+    judge: JudgeEvaluator | None = None
+    expression: ExpressionEvaluator | None = None
     worker: WorkerEvaluator | None = None
     registered: Annotated[str, AfterValidator(_registered)] | None = None
     timeout: Seconds | None = None

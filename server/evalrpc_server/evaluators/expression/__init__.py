@@ -1,0 +1,1 @@
+"""Evaluators that are a CEL expression over an item and its output."""
