@@ -12,7 +12,8 @@ from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.experiments import ExperimentRef
 from evalrpc_server.domain.items import Item
 from evalrpc_server.domain.reasons import Reason
-from evalrpc_server.domain.results import Context, ItemResult, TaskOutcome, Usage
+from evalrpc_server.domain.results import Context, ItemResult, TaskOutcome
+from evalrpc_server.domain.usage import Usage
 from evalrpc_server.evaluators.builtin.judge import evaluation, judge, unscored
 from evalrpc_server.evaluators.builtin.registry import Level
 from evalrpc_server.evaluators.builtin.table import BUILTINS

@@ -12,8 +12,9 @@ from evalrpc_server.domain.documents import Document
 from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.experiments import ExperimentRef
 from evalrpc_server.domain.items import Item
-from evalrpc_server.domain.results import Context, ItemResult, TaskOutcome, Usage
+from evalrpc_server.domain.results import Context, ItemResult, TaskOutcome
 from evalrpc_server.domain.spec.evaluators import EvaluatorSpec
+from evalrpc_server.domain.usage import Usage
 from evalrpc_server.evaluators.grpc import GrpcEvaluator
 from evalrpc_server.evaluators.port import Case, EvaluatorError
 from evalrpc_server.evaluators.registry import EVALUATORS, RUN_EVALUATORS

@@ -14,8 +14,9 @@ from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.experiments import ExperimentRef
 from evalrpc_server.domain.items import Item
 from evalrpc_server.domain.reasons import Reason
-from evalrpc_server.domain.results import Context, ItemResult, TaskOutcome, Usage
+from evalrpc_server.domain.results import Context, ItemResult, TaskOutcome
 from evalrpc_server.domain.spec.evaluators import EvaluatorSpec
+from evalrpc_server.domain.usage import Usage
 from evalrpc_server.evaluators.http import HttpEvaluator
 from evalrpc_server.evaluators.port import Case, EvaluatorError
 from evalrpc_server.outbound.outbound import Outbound

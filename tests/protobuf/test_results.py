@@ -12,7 +12,8 @@ from evalrpc_server.domain.events import Checkpoint, Event, RunEvaluations
 from evalrpc_server.domain.experiments import Progress
 from evalrpc_server.domain.items import Item
 from evalrpc_server.domain.reasons import Reason
-from evalrpc_server.domain.results import Context, ItemResult, TaskOutcome, Usage
+from evalrpc_server.domain.results import Context, ItemResult, TaskOutcome
+from evalrpc_server.domain.usage import Usage
 from evalrpc_server.protobuf.documents import Encoding
 from evalrpc_server.protobuf.evaluations import (
     InvalidEvaluationError,

@@ -14,9 +14,10 @@ from evalrpc_server.domain.experiments import EvaluationSummary, Experiment, Pro
 from evalrpc_server.domain.items import Item
 from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.domain.registered import RegisteredEvaluator
-from evalrpc_server.domain.results import Context, FailedAttempt, ItemResult, TaskOutcome, Usage
+from evalrpc_server.domain.results import Context, FailedAttempt, ItemResult, TaskOutcome
 from evalrpc_server.domain.spec.evaluators import EvaluatorSpec
 from evalrpc_server.domain.spec.experiment import ExperimentSpec
+from evalrpc_server.domain.usage import Usage
 from evalrpc_server.store.port import Commit, OutboxRecord, Store
 
 START = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)

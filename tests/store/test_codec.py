@@ -17,8 +17,9 @@ from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.events import Event, EventBody, RunEvaluations
 from evalrpc_server.domain.experiments import EvaluationSummary, Experiment, Progress, State
 from evalrpc_server.domain.reasons import Reason
-from evalrpc_server.domain.results import Context, FailedAttempt, ItemResult, TaskOutcome, Usage
+from evalrpc_server.domain.results import Context, FailedAttempt, ItemResult, TaskOutcome
 from evalrpc_server.domain.spec.experiment import ExperimentSpec
+from evalrpc_server.domain.usage import Usage
 from evalrpc_server.store import codec
 from evalrpc_server.store.port import StoreError
 from tests.store.builders import START, make_evaluator, make_experiment, make_items, make_result, make_spec

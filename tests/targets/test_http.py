@@ -10,8 +10,9 @@ import pytest
 from evalrpc_server.domain.documents import MAX_DOCUMENT_BYTES, Document
 from evalrpc_server.domain.experiments import ExperimentRef
 from evalrpc_server.domain.items import Item
-from evalrpc_server.domain.results import Context, Usage
+from evalrpc_server.domain.results import Context
 from evalrpc_server.domain.spec.tasks import TaskSpec
+from evalrpc_server.domain.usage import Usage
 from evalrpc_server.outbound.outbound import Outbound
 from evalrpc_server.outbound.secrets import Secrets
 from evalrpc_server.targets.port import TaskAnswer, TaskCall, TaskError

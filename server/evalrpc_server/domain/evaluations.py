@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from evalrpc_server.domain.documents import Document
 from evalrpc_server.domain.errors import Error
+from evalrpc_server.domain.usage import Usage
 
 Value = float | bool | str
 """A number, a boolean, or a label."""
@@ -24,6 +25,7 @@ class Evaluation:
         comment: an explanation for people.
         metadata: a JSON document about the judgement.
         config_id: the Langfuse score config that the value follows.
+        usage: what the evaluator's own models took, apart from the task's; None for none or unknown.
     """
 
     name: str
@@ -34,3 +36,4 @@ class Evaluation:
     comment: str = ""
     metadata: Document | None = None
     config_id: str = ""
+    usage: Usage | None = None

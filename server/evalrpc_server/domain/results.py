@@ -9,6 +9,7 @@ from evalrpc_server.domain.documents import Document
 from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.items import Item
+from evalrpc_server.domain.usage import Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,16 +20,6 @@ class Context:
     id: str = ""
     source: str = ""
     score: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
-    """What a task call consumed; None is unknown, not zero. `cost_usd` is in US dollars; `model` may be empty."""
-
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cost_usd: float | None = None
-    model: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

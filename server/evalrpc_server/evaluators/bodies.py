@@ -12,7 +12,8 @@ from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.experiments import ExperimentRef
 from evalrpc_server.domain.items import Item
-from evalrpc_server.domain.results import Context, ItemResult, Usage
+from evalrpc_server.domain.results import Context, ItemResult
+from evalrpc_server.domain.usage import Usage
 from evalrpc_server.evaluators.port import Case
 
 _encode = msgspec.json.Encoder().encode

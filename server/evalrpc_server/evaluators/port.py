@@ -11,7 +11,8 @@ from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.experiments import ExperimentRef
 from evalrpc_server.domain.items import Item
-from evalrpc_server.domain.results import Context, ItemResult, Usage
+from evalrpc_server.domain.results import Context, ItemResult
+from evalrpc_server.domain.usage import Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evalrpc_server.domain.errors import Error
-from evalrpc_server.domain.results import Usage
+from evalrpc_server.domain.usage import Usage
 from evalrpc_server.langfuse import otlp
 from evalrpc_server.langfuse.documents import to_json
 

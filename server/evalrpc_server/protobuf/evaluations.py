@@ -9,7 +9,12 @@ from evalrpc_server.domain.documents import InvalidDocumentError
 from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.protobuf.documents import Encoding, document_from_message, document_to_message
-from evalrpc_server.protobuf.values import error_from_message, error_to_message
+from evalrpc_server.protobuf.values import (
+    error_from_message,
+    error_to_message,
+    usage_from_message,
+    usage_to_message,
+)
 
 NO_VALUE = "the evaluator answered without a value"
 """Why an evaluation is unscored whose evaluator does not say why."""
@@ -49,6 +54,8 @@ def evaluation_to_message(evaluation: Evaluation, encoding: Encoding) -> evaluat
         message.metadata.CopyFrom(document_to_message(evaluation.metadata, encoding))
     if evaluation.config_id:
         message.config_id = evaluation.config_id
+    if (usage := usage_to_message(evaluation.usage)) is not None:
+        message.usage.CopyFrom(usage)
     return message
 
 
@@ -89,4 +96,5 @@ def evaluation_from_message(message: evaluation_pb2.Evaluation) -> Evaluation:
         comment=message.comment,
         metadata=metadata,
         config_id=message.config_id,
+        usage=usage_from_message(message.usage) if message.HasField("usage") else None,
     )

@@ -9,7 +9,8 @@ from google.protobuf import duration_pb2, timestamp_pb2
 from evalrpc.v1 import error_pb2, item_pb2
 from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.reasons import Reason
-from evalrpc_server.domain.results import Context, Usage
+from evalrpc_server.domain.results import Context
+from evalrpc_server.domain.usage import Usage
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

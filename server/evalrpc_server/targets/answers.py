@@ -8,7 +8,8 @@ from typing import Annotated
 import msgspec
 
 from evalrpc_server.domain.documents import MAX_DOCUMENT_BYTES, Document
-from evalrpc_server.domain.results import Context, Usage
+from evalrpc_server.domain.results import Context
+from evalrpc_server.domain.usage import Usage
 from evalrpc_server.outbound.json_answers import InvalidAnswerError, field_error
 from evalrpc_server.targets.port import TaskAnswer
 

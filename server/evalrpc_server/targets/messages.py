@@ -8,7 +8,8 @@ from typing import Literal
 from evalrpc.v1 import task_service_pb2
 from evalrpc_server.domain.documents import Document, DocumentTooLargeError, InvalidDocumentError
 from evalrpc_server.domain.experiments import ExperimentRef
-from evalrpc_server.domain.results import Context, Usage
+from evalrpc_server.domain.results import Context
+from evalrpc_server.domain.usage import Usage
 from evalrpc_server.outbound.json_answers import InvalidAnswerError
 from evalrpc_server.protobuf.documents import Encoding, document_from_message, document_to_message
 from evalrpc_server.protobuf.values import context_from_message, usage_from_message

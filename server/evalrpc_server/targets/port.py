@@ -9,7 +9,8 @@ from evalrpc_server.domain.documents import Document
 from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.experiments import ExperimentRef
 from evalrpc_server.domain.items import Item
-from evalrpc_server.domain.results import Context, Usage
+from evalrpc_server.domain.results import Context
+from evalrpc_server.domain.usage import Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

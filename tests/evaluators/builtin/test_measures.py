@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evalrpc_server.domain.results import Usage
+from evalrpc_server.domain.usage import Usage
 from tests.evaluators.cases import case, say, value
 
 

@@ -12,7 +12,8 @@ from evalrpc_server.domain.documents import parse_document
 from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.reasons import Reason
-from evalrpc_server.domain.results import ItemResult, Usage
+from evalrpc_server.domain.results import ItemResult
+from evalrpc_server.domain.usage import Usage
 from tests.evaluators.cases import fold, result, scored
 
 UNSCORED = Evaluation(name="accuracy", unscored="nothing expected")
