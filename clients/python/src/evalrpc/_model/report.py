@@ -61,18 +61,18 @@ def _item(number: int, result: ItemResult, *, trials: int) -> Iterator[str]:
     trial = f", trial {result.trial}" if trials > 1 else ""
     yield ""
     yield f"{number}. Item {result.item.index + 1}{trial}:"
-    yield f"   Input:    {_shown(result.item.input)}"
+    yield f"   Input:    {shown(result.item.input)}"
     if result.item.expected_output_json is not None:
-        yield f"   Expected: {_shown(result.item.expected_output)}"
+        yield f"   Expected: {shown(result.item.expected_output)}"
     if result.error is None:
-        yield f"   Actual:   {_shown(result.output)}"
+        yield f"   Actual:   {shown(result.output)}"
     else:
         yield f"   Error:    {_line(str(result.error))}"
     if result.evaluations:
         yield ""
         yield "   Scores:"
         for evaluation in result.evaluations:
-            yield f"     • {evaluation.name}: {_verdict(evaluation)}"
+            yield f"     • {evaluation.name}: {verdict(evaluation)}"
             if evaluation.comment:
                 yield f"       💭 {_line(evaluation.comment)}"
     if result.trace_url or result.trace_id:
@@ -86,8 +86,8 @@ def _head(experiment: Experiment, results: Sequence[ItemResult], *, trials: int)
     yield f"📋 Run name: {experiment.run_name}{description}"
     items = len({result.item.index for result in results})
     failed = sum(result.error is not None for result in results)
-    shown = f", {len(results)} trials" if trials > 1 else ""
-    yield f"{items} {'item' if items == 1 else 'items'}{shown}, {failed} failed"
+    all_trials = f", {len(results)} trials" if trials > 1 else ""
+    yield f"{items} {'item' if items == 1 else 'items'}{all_trials}, {failed} failed"
     if experiment.state is not ExperimentState.SUCCEEDED:
         reason = f" - {_line(str(experiment.error))}" if experiment.error else ""
         yield f"State: {experiment.state}{reason}"
@@ -124,7 +124,7 @@ def _failures(results: Sequence[ItemResult]) -> list[str]:
 def _run_evaluations(evaluations: Sequence[Evaluation]) -> list[str]:
     lines = ["", "Run Evaluations:"] if evaluations else []
     for evaluation in evaluations:
-        lines.append(f"  • {evaluation.name}: {_verdict(evaluation)}")
+        lines.append(f"  • {evaluation.name}: {verdict(evaluation)}")
         if evaluation.comment:
             lines.append(f"    💭 {_line(evaluation.comment)}")
     return lines
@@ -138,7 +138,8 @@ def _gates(experiment: Experiment) -> list[str]:
     return lines
 
 
-def _verdict(evaluation: Evaluation) -> str:
+def verdict(evaluation: Evaluation) -> str:
+    """Returns an evaluation's verdict as text."""
     if evaluation.error is not None:
         return f"error {_line(str(evaluation.error))}"
     if evaluation.unscored is not None:
@@ -148,7 +149,8 @@ def _verdict(evaluation: Evaluation) -> str:
     return str(evaluation.value)
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """Returns a document on one line, cut after 50 characters."""
     text = _line(value if isinstance(value, str) else str(value))
     return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}..."
 

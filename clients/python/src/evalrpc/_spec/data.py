@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -61,13 +61,16 @@ class LangfuseDataset:
         return message
 
 
-ItemLike = Mapping[str, Any] | item_pb2.Item
-"""An item: a dict with the keys input, expected_output, metadata and id, of which only input is required."""
+ItemLike = Mapping[str, Any] | item_pb2.Item | DatasetItem
+"""An item: a dict with the keys input, expected_output, metadata and id, of which only input is required.
+
+Items of a dataset in Langfuse come as a list, all of one dataset; the server then reads them there.
+"""
 
 Items = Iterable[ItemLike]
 AsyncItems = AsyncIterable[ItemLike]
-Data = str | Upload | LangfuseDataset | Items | Sequence[DatasetItem]
-"""Data: items of any number, an upload or its id, a dataset in Langfuse, or a list of items of one."""
+Data = str | Upload | LangfuseDataset | Items
+"""Data: items of any number, an upload or its id, or a dataset in Langfuse."""
 
 AsyncData = Data | AsyncItems
 
@@ -110,7 +113,7 @@ def dataset_of(data: object) -> LangfuseDataset | None:
     return LangfuseDataset(name=origin[0], version=origin[1], item_ids=tuple(each.id for each in data))
 
 
-def item_messages(items: Items | Sequence[DatasetItem]) -> Iterator[item_pb2.Item]:
+def item_messages(items: Items) -> Iterator[item_pb2.Item]:
     """Yields items as the contract's messages, one at a time.
 
     Raises:
@@ -122,9 +125,7 @@ def item_messages(items: Items | Sequence[DatasetItem]) -> Iterator[item_pb2.Ite
         yield item_message(item, index)
 
 
-async def async_item_messages(
-    items: Items | AsyncItems | Sequence[DatasetItem],
-) -> AsyncIterator[item_pb2.Item]:
+async def async_item_messages(items: Items | AsyncItems) -> AsyncIterator[item_pb2.Item]:
     """Yields items as `item_messages` does. An ordinary iterable is read on the event loop."""
     if not isinstance(items, AsyncIterable):
         for message in item_messages(items):
@@ -136,7 +137,7 @@ async def async_item_messages(
         index += 1
 
 
-def item_message(item: ItemLike | DatasetItem, index: int) -> item_pb2.Item:
+def item_message(item: ItemLike, index: int) -> item_pb2.Item:
     """Returns an item as the contract's message.
 
     A key that is missing or None gives an absent document; only an input of None is JSON null.
@@ -144,6 +145,8 @@ def item_message(item: ItemLike | DatasetItem, index: int) -> item_pb2.Item:
     if isinstance(item, item_pb2.Item):
         return item
     path = f"data[{index}]"
+    if isinstance(item, DatasetItem):
+        raise TypeError(f"{path} is an item of a dataset; give such items as a list")
     if not isinstance(item, Mapping):
         raise TypeError(f"{path} must be a dict with the key input, not {type(item).__name__}")
     unknown = [key for key in item if key not in _KEYS]

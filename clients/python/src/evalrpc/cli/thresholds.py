@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import math
-import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from evalrpc._model.conditions import COMPARISONS, value_of
 from evalrpc._model.result import ExperimentResult
 
-_COMPARISONS: dict[str, Callable[[float, float], bool]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
-}
 _CONDITION = re.compile(r"\s*(?P<name>.*?\S)\s*(?P<comparison><=|>=|==|!=|<|>)\s*(?P<bound>\S+)\s*")
-_FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +39,10 @@ class Threshold:
 
     def missed(self, result: ExperimentResult) -> str | None:
         """Says why a result misses the threshold; None if it does not. One without the value misses it."""
-        value = _value(self.name, result)
+        value = value_of(self.name, result)
         if value is None:
             return f"{self}: there is no value of {self.name}"
-        if _COMPARISONS[self.comparison](value, self.bound):
+        if COMPARISONS[self.comparison](value, self.bound):
             return f"{self}: {self.name} is {value:.6g}"
         return None
 
@@ -64,16 +55,3 @@ def missed(thresholds: Sequence[Threshold], result: ExperimentResult) -> dict[Th
     """Returns the thresholds that a result misses, and why."""
     reasons = {threshold: threshold.missed(result) for threshold in thresholds}
     return {threshold: reason for threshold, reason in reasons.items() if reason is not None}
-
-
-def _value(name: str, result: ExperimentResult) -> float | None:
-    """Returns a run evaluation's value, or else the mean of an item evaluation, or else the failed items."""
-    for evaluation in result.run_evaluations:
-        if evaluation.name == name:
-            return None if isinstance(evaluation.value, str | None) else float(evaluation.value)
-    for summary in result.experiment.summaries:
-        if summary.name == name:
-            return summary.mean
-    if name == _FAILED:
-        return float(len(result.failed_items))
-    return None
