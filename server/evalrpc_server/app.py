@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 
 from evalrpc.v1.dataset_service_pb2_grpc import add_DatasetServiceServicer_to_server
 from evalrpc.v1.evaluator_service_pb2_grpc import add_EvaluatorServiceServicer_to_server
 from evalrpc.v1.experiment_service_pb2_grpc import add_ExperimentServiceServicer_to_server
 from evalrpc.v1.worker_service_pb2_grpc import add_WorkerServiceServicer_to_server
+from evalrpc_server.addresses import is_local
 from evalrpc_server.config import Settings
 from evalrpc_server.domain.clock import SystemClock
 from evalrpc_server.evaluators.pools import open_batcher, open_sandbox
@@ -23,6 +25,7 @@ from evalrpc_server.langfuse.projects import load_projects
 from evalrpc_server.langfuse.service import HostedDatasets
 from evalrpc_server.outbound.client import HttpClient
 from evalrpc_server.outbound.outbound import Outbound
+from evalrpc_server.outbound.policy import parse_policy
 from evalrpc_server.outbound.sealing import load_sealing
 from evalrpc_server.outbound.secrets import Secrets
 from evalrpc_server.outbound.settings import OutboundSettings
@@ -96,7 +99,7 @@ class App:
         await store.open()
         self._closing.push_async_callback(store.close)
         self._secrets.sealing = load_sealing(settings.sealing_key, settings.data_dir)
-        outbound = Outbound(outbound_settings(settings), self._secrets)
+        outbound = Outbound(caller_settings(settings), self._secrets)
         self._closing.push_async_callback(outbound.aclose)
         batcher = open_batcher(settings.executor, settings.executor_workers)
         self._closing.push_async_callback(batcher.aclose)
@@ -207,9 +210,16 @@ def rpc_settings(settings: Settings) -> RpcSettings:
 
 
 def outbound_settings(settings: Settings) -> OutboundSettings:
-    """Returns how calls leave the server."""
+    """Returns how calls to what the operator names leave the server."""
     return OutboundSettings(
         ca_file=settings.ca_file,
         client_certificate=settings.client_certificate,
         client_key=settings.client_key,
     )
+
+
+def caller_settings(settings: Settings) -> OutboundSettings:
+    """Returns how calls to what callers name leave the server: the outbound policy decides about each connection."""
+    local = is_local(settings.listen) and (not settings.http_listen or is_local(settings.http_listen))
+    policy = parse_policy(settings.outbound_allow, local=local)
+    return replace(outbound_settings(settings), check_address=policy)

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from evalrpc_server import __version__
+from evalrpc_server.outbound.policy import parse_policy
 
 
 class Settings(BaseSettings):
@@ -67,6 +68,11 @@ class Settings(BaseSettings):
     langfuse_projects: Path | None = Field(
         None, description="YAML or JSON file with more Langfuse projects than the LANGFUSE_* variables name"
     )
+    outbound_allow: str = Field(
+        "",
+        description="what callers may have called: public, private, hosts, networks, each with or without :port; "
+        "default: public, and private while the server listens on loopback alone",
+    )
     ca_file: Path | None = Field(
         None, description="PEM file of authorities that endpoints are verified against"
     )
@@ -82,6 +88,12 @@ class Settings(BaseSettings):
         if self.tls_client_authorities and not self.tls_certificate:
             raise ValueError("--tls-client-authorities needs --tls-certificate and --tls-key")
         return self
+
+    @field_validator("outbound_allow")
+    @classmethod
+    def _check_policy(cls, value: str) -> str:
+        parse_policy(value, local=True)
+        return value
 
     @field_validator("listen", "http_listen")
     @classmethod

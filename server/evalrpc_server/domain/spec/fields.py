@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from datetime import timedelta
 from decimal import Decimal
+from ipaddress import IPv4Address
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -22,6 +24,7 @@ from pydantic_core import PydanticCustomError
 _SECRET_REFERENCE = re.compile(r"\$\{secret:([A-Za-z_][A-Za-z0-9_]*)\}")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_NUMERIC_HOST = re.compile(r"(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)\.?$", re.IGNORECASE)
 _MAX_SECONDS = 86_400.0
 
 
@@ -99,7 +102,20 @@ Key = Annotated[str, AfterValidator(_key)]
 """What something is looked up by; not every store can hold NUL."""
 
 
-def _http_url(value: str) -> str:
+def _is_odd_host(host: str) -> bool:
+    """Whether a host is a number that some resolvers take for an address, or is not in Unicode's normal form."""
+    if unicodedata.normalize("NFKC", host) != host:
+        return True
+    if ":" in host or not _NUMERIC_HOST.search(host):
+        return False
+    try:
+        return not IPv4Address(host)
+    except ValueError:
+        return True
+
+
+def http_url(value: str) -> str:
+    """Checks an absolute http or https URL without credentials."""
     try:
         parts = urlsplit(value)
         host, _ = parts.hostname, parts.port
@@ -109,6 +125,10 @@ def _http_url(value: str) -> str:
         raise PydanticCustomError("url_scheme", "must be a URL that begins with http:// or https://")
     if not host:
         raise PydanticCustomError("url_host", "must name a host, as in http://127.0.0.1:9000/task")
+    if _is_odd_host(host):
+        raise PydanticCustomError(
+            "url_host", "must name a host, or an IPv4 address as four decimal numbers without leading zeros"
+        )
     if parts.username or parts.password:
         raise PydanticCustomError(
             "url_credentials", 'must not hold credentials; send them in headers as "Bearer ${secret:NAME}"'
@@ -118,7 +138,7 @@ def _http_url(value: str) -> str:
     return value
 
 
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
+HttpUrl = Annotated[str, AfterValidator(http_url)]
 """An absolute http or https URL without credentials."""
 
 
@@ -133,18 +153,24 @@ GrpcAddress = Annotated[str, AfterValidator(_grpc_target)]
 """Where a gRPC endpoint listens, `host:port`."""
 
 
+def header_value(value: str) -> str:
+    """Checks what is to be sent in a header: printable ASCII, and references to secrets that are well-formed."""
+    if _CONTROL.search(value.replace("\t", " ")):
+        raise PydanticCustomError("header_value", "holds a header value with control characters")
+    if not value.isascii():
+        raise PydanticCustomError("header_value", "holds a header value that is not ASCII")
+    if "${secret:" in _SECRET_REFERENCE.sub("", value):
+        raise PydanticCustomError("secret", "holds a malformed secret reference; write ${secret:NAME}")
+    return value
+
+
 def _headers(value: dict[str, str]) -> dict[str, str]:
     for name, content in value.items():
         if not _HEADER_NAME.fullmatch(name):
             raise PydanticCustomError(
                 "header_name", "holds a header name with characters that HTTP does not allow"
             )
-        if _CONTROL.search(content.replace("\t", " ")):
-            raise PydanticCustomError("header_value", "holds a header value with control characters")
-        if not content.isascii():
-            raise PydanticCustomError("header_value", "holds a header value that is not ASCII")
-        if "${secret:" in _SECRET_REFERENCE.sub("", content):
-            raise PydanticCustomError("secret", "holds a malformed secret reference; write ${secret:NAME}")
+        header_value(content)
     return value
 
 
