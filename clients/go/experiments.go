@@ -48,6 +48,17 @@ func (c *Client) Run(ctx context.Context, options RunOptions) (*Run, error) {
 	return run, nil
 }
 
+// RunExperiment runs an experiment to its end and returns what became of it: [Client.Run], and [Run.Result] of it. The end
+// of ctx ends the waiting and the functions among the options; the experiment runs on.
+func (c *Client) RunExperiment(ctx context.Context, options RunOptions) (*ExperimentResult, error) {
+	run, err := c.Run(ctx, options)
+	if err != nil {
+		return nil, err
+	}
+	defer run.Close()
+	return run.Result(ctx)
+}
+
 // Start starts an experiment and returns once it is stored. It does not follow, and takes no functions: those are for
 // [Client.Run], or for a [Worker].
 func (c *Client) Start(ctx context.Context, options RunOptions) (*Experiment, error) {

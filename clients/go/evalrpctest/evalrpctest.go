@@ -8,7 +8,6 @@
 package evalrpctest
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -22,7 +21,7 @@ const mostShown = 10
 // cannot be followed, or does not succeed; items that failed are no such failure: see [AssertNoFailures].
 func Run(t testing.TB, client *evalrpc.Client, options evalrpc.RunOptions) *evalrpc.ExperimentResult {
 	t.Helper()
-	result, err := follow(t.Context(), client, options)
+	result, err := client.RunExperiment(t.Context(), options)
 	if err != nil {
 		t.Fatalf("the experiment could not be run: %v", err)
 	}
@@ -30,15 +29,6 @@ func Run(t testing.TB, client *evalrpc.Client, options evalrpc.RunOptions) *eval
 		t.Fatalf("the experiment did not succeed:\n%s", result.Format())
 	}
 	return result
-}
-
-func follow(ctx context.Context, client *evalrpc.Client, options evalrpc.RunOptions) (*evalrpc.ExperimentResult, error) {
-	run, err := client.Run(ctx, options)
-	if err != nil {
-		return nil, err
-	}
-	defer run.Close()
-	return run.Result(ctx)
 }
 
 // AssertAtLeast fails the test unless a value is at least the bound. The value is the run evaluation of this name, or the

@@ -19,6 +19,11 @@ console.log(result.experimentUrl === undefined ? 'not recorded' : 'recorded');
 const part = { name: 'capitals', limit: 1 };
 console.log((await client.run({ name: 'One', data: part, task: () => 'Paris' }).result()).itemResults.length);
 
+// Or over some of its items; they stay items of the dataset, there too.
+const some = dataset.items.filter(({ expectedOutput }) => expectedOutput === 'Paris');
+const { itemResults } = await client.experiment.run({ name: 'Some', data: some, task: () => 'Paris' });
+console.log(itemResults.map(({ item }) => item.datasetItemId));
+
 // For an application with traces of its own: tie one to an item, and score it.
 for await (const item of client.listDatasetItems('capitals')) {
   const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';

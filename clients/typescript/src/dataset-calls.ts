@@ -108,7 +108,7 @@ export class DatasetCalls {
       const options = { timeoutMs: 0, signal: closing.signal };
       for await (const { item } of this.#service.listDatasetItems(request, options)) {
         if (item !== undefined) {
-          yield this.#item(item);
+          yield this.#item(item, dataset);
         }
       }
     } catch (thrown) {
@@ -177,11 +177,13 @@ export class DatasetCalls {
     return text === undefined ? undefined : this.#parse(text);
   }
 
-  #item<I, E, M>(message: DatasetItemMessage): DatasetItem<I, E, M> {
+  #item<I, E, M>(message: DatasetItemMessage, dataset: LangfuseDataset): DatasetItem<I, E, M> {
     return new DatasetItem(
       {
         id: message.id,
         datasetId: message.datasetId,
+        datasetName: dataset.name,
+        datasetVersion: dataset.version,
         inputJson: documentText(message.input),
         expectedOutputJson: documentText(message.expectedOutput),
         metadataJson: documentText(message.metadata),

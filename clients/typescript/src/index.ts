@@ -22,6 +22,12 @@ export type * from './model/experiment.js';
 export { Item, ItemResult, type Context } from './model/item-result.js';
 export { ExperimentResult, type FormatOptions } from './model/result.js';
 export { ProgressBar, showProgress, type ProgressOptions, type ProgressStream } from './progress.js';
+export {
+  RegressionError,
+  RunnerContext,
+  type RegressionOptions,
+  type RunnerContextOptions,
+} from './regression.js';
 export { Run } from './run.js';
 export type {
   DataReference,

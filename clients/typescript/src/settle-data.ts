@@ -1,8 +1,16 @@
 import { create } from '@bufbuild/protobuf';
 import type { ExperimentSpec } from './gen/evalrpc/v1/experiment_spec_pb.js';
 import { ItemListSchema, type Item as ItemMessage } from './gen/evalrpc/v1/item_pb.js';
+import { DatasetItem } from './model/dataset.js';
 import type { Upload } from './model/evaluators.js';
-import { datasetMessage, isItems, itemMessages, type Data, type SizedItem } from './spec/data.js';
+import {
+  datasetMessage,
+  isItems,
+  itemMessages,
+  type Data,
+  type LangfuseDataset,
+  type SizedItem,
+} from './spec/data.js';
 
 /** Up to this size items travel in the request itself, which must stay below 4 MiB as a whole. */
 const MAX_INLINE_BYTES = 2 * 1024 * 1024;
@@ -13,9 +21,10 @@ const MAX_INLINE_BYTES = 2 * 1024 * 1024;
  */
 export async function settleData(
   spec: ExperimentSpec,
-  data: Data | undefined,
+  given: Data | undefined,
   upload: (items: AsyncIterable<SizedItem>) => Promise<Upload>,
 ): Promise<void> {
+  const data = datasetOf(given) ?? given;
   if (data === undefined) {
     return;
   }
@@ -28,6 +37,26 @@ export async function settleData(
   } else {
     spec.data = { case: 'upload', value: data.id };
   }
+}
+
+/**
+ * Returns the selection from a dataset that an array of its items stands for; undefined for other data.
+ *
+ * @throws TypeError if the items are of several datasets or versions, or only some are of a dataset
+ */
+function datasetOf(data: Data | undefined): LangfuseDataset | undefined {
+  if (!Array.isArray(data) || !data.some((each) => each instanceof DatasetItem)) {
+    return undefined;
+  }
+  const items = data.filter((each) => each instanceof DatasetItem);
+  const [{ datasetName: name, datasetVersion: version }] = items as [DatasetItem];
+  const isOfOne = items.every(
+    (each) => each.datasetName === name && each.datasetVersion?.getTime() === version?.getTime(),
+  );
+  if (items.length < data.length || !isOfOne) {
+    throw new TypeError('data must be items of one dataset in one version, or none of any dataset');
+  }
+  return { name, version, itemIds: items.map(({ id }) => id) };
 }
 
 async function settledItems(

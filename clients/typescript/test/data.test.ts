@@ -1,5 +1,12 @@
 import { describe, expect } from 'vitest';
-import { InvalidRequestError, parseExact, rawJson, Client } from '@evalrpc/client';
+import {
+  Client,
+  DatasetItem,
+  InvalidRequestError,
+  parseExact,
+  rawJson,
+  type RunOptions,
+} from '@evalrpc/client';
 import { CAPITALS, quiz, rejection, test } from './support/fixtures.js';
 
 describe('documents', () => {
@@ -130,5 +137,20 @@ describe('data', () => {
       expect(error).toBeInstanceOf(InvalidRequestError);
       expect((error as InvalidRequestError).violations[0]!.path).toBe('data[0].input');
     }
+  });
+});
+
+describe('items of datasets', () => {
+  const item = (datasetName: string) => new DatasetItem({ id: 'a', datasetId: 'd', datasetName });
+
+  test('are of one dataset, and come as an array', async ({ client }) => {
+    const run = (data: RunOptions['data']) => client.run({ name: 'Mixed', data, task: () => 1 }).result();
+    for (const data of [
+      [item('one'), item('two')],
+      [item('one'), { input: 1 }],
+    ]) {
+      expect(String(await rejection(run(data)))).toContain('items of one dataset');
+    }
+    expect(String(await rejection(run([item('one')].values())))).toContain('give such items as an array');
   });
 });

@@ -98,7 +98,7 @@ describe('an example', () => {
     await import(new URL('dataset.ts', DIRECTORY).href);
     expect(printed[0]).toMatch(/^\["(France","Germany|Germany","France)"\]$/);
     expect(printed[1]).toMatch(/^\[(true,false|false,true)\]$/);
-    expect(printed.slice(2)).toEqual(['recorded', '1', '["ACCEPTED","ACCEPTED"]']);
+    expect(printed.slice(2)).toEqual(['recorded', '1', '["fr"]', '["ACCEPTED","ACCEPTED"]']);
   });
 
   test('runs: worker.ts, with the package as it is published', async ({ client }) => {

@@ -27,6 +27,8 @@ export interface Dataset {
 export interface DatasetItemFields {
   readonly id: string;
   readonly datasetId: string;
+  readonly datasetName: string;
+  readonly datasetVersion?: Date | undefined;
   readonly inputJson?: string | undefined;
   readonly expectedOutputJson?: string | undefined;
   readonly metadataJson?: string | undefined;
@@ -42,6 +44,10 @@ export class DatasetItem<Input = AnyJson, ExpectedOutput = AnyJson, Metadata = A
   readonly id: string;
   /** The id of its dataset. */
   readonly datasetId: string;
+  /** The name of its dataset. */
+  readonly datasetName: string;
+  /** The time as of which the dataset was read; undefined for the latest. */
+  readonly datasetVersion: Date | undefined;
   /** The input as JSON text. */
   readonly inputJson: string | undefined;
   /** The expected output as JSON text; undefined if there is none. */
@@ -67,6 +73,8 @@ export class DatasetItem<Input = AnyJson, ExpectedOutput = AnyJson, Metadata = A
   constructor(fields: DatasetItemFields, parse: Parse = JSON.parse) {
     this.id = fields.id;
     this.datasetId = fields.datasetId;
+    this.datasetName = fields.datasetName;
+    this.datasetVersion = fields.datasetVersion;
     this.inputJson = fields.inputJson;
     this.expectedOutputJson = fields.expectedOutputJson;
     this.metadataJson = fields.metadataJson;

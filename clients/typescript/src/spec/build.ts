@@ -32,7 +32,7 @@ export function buildSpec(options: ExperimentSettings, hosting: Hosting): Experi
   layDurations(spec, options);
   laySettings(spec, options);
   if (options.task !== undefined) {
-    spec.task = taskMessage(options.task, options.includeExpectedOutput ?? false, hosting);
+    spec.task = taskMessage(options.task, options.includeExpectedOutput ?? true, hosting);
   }
   if (options.evaluators !== undefined) {
     spec.evaluators = options.evaluators.map((each, index) =>

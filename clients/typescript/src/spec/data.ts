@@ -8,6 +8,7 @@ import {
   LangfuseDatasetSchema,
   type LangfuseDataset as DatasetMessage,
 } from '../gen/evalrpc/v1/langfuse_pb.js';
+import { DatasetItem } from '../model/dataset.js';
 import type { Upload } from '../model/evaluators.js';
 import { parsed } from './parsing.js';
 
@@ -121,6 +122,9 @@ function itemMessage(item: ItemInput, index: number): SizedItem {
   const path = `data[${index}]`;
   if (typeof item !== 'object' || (item as unknown) === null) {
     throw invalidRequest([{ path, description: `must be an object with the key input, not ${typeof item}` }]);
+  }
+  if (item instanceof DatasetItem) {
+    throw invalidRequest([{ path, description: 'is an item of a dataset; give such items as an array' }]);
   }
   const unknown = Object.keys(item).filter((key) => !KEYS.has(key));
   if (unknown.length > 0) {

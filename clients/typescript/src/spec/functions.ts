@@ -23,7 +23,7 @@ export interface TaskItem<Input = AnyJson, ExpectedOutput = AnyJson, Metadata = 
   readonly input: Input;
   /** The input as JSON text, exact to the last digit. */
   readonly inputJson: string | undefined;
-  /** What a right output looks like; undefined unless the experiment sets `includeExpectedOutput`. */
+  /** What a right output looks like; undefined if there is none, or the experiment unsets `includeExpectedOutput`. */
   readonly expectedOutput: ExpectedOutput | undefined;
   /** Facts about the item; undefined if there are none. */
   readonly metadata: Metadata | undefined;

@@ -37,7 +37,7 @@ export interface ExperimentSettings<
   readonly metadata?: Readonly<Record<string, AnyJson>> | undefined;
   /** The application under test: a function, the URL of an HTTP endpoint, or any task of the contract in its JSON form. */
   readonly task?: ExperimentTask<Input, ExpectedOutput, Metadata, Output> | string | TaskJson;
-  /** Whether a task function may see the expected output. Default: it does not. */
+  /** Whether a task function may see the expected output. Default: it may, as in the Langfuse SDK. */
   readonly includeExpectedOutput?: boolean;
   /** What looks at each item's result: functions, and what `builtin()` and its like return. */
   readonly evaluators?: readonly (Evaluator<Input, ExpectedOutput, Metadata, Output> | EvaluatorSpecJson)[];
