@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf';
+import { invalidRequest } from './errors.js';
 import type { ExperimentSpec } from './gen/evalrpc/v1/experiment_spec_pb.js';
 import { ItemListSchema, type Item as ItemMessage } from './gen/evalrpc/v1/item_pb.js';
 import { DatasetItem } from './model/dataset.js';
@@ -42,7 +43,7 @@ export async function settleData(
 /**
  * Returns the selection from a dataset that an array of its items stands for; undefined for other data.
  *
- * @throws TypeError if the items are of several datasets or versions, or only some are of a dataset
+ * @throws {@link InvalidRequestError} if the items are of several datasets or versions, or only some are of a dataset
  */
 function datasetOf(data: Data | undefined): LangfuseDataset | undefined {
   if (!Array.isArray(data) || !data.some((each) => each instanceof DatasetItem)) {
@@ -54,7 +55,8 @@ function datasetOf(data: Data | undefined): LangfuseDataset | undefined {
     (each) => each.datasetName === name && each.datasetVersion?.getTime() === version?.getTime(),
   );
   if (items.length < data.length || !isOfOne) {
-    throw new TypeError('data must be items of one dataset in one version, or none of any dataset');
+    const description = 'must be items of one dataset in one version, or none of any dataset';
+    throw invalidRequest([{ path: 'data', description }]);
   }
   return { name, version, itemIds: items.map(({ id }) => id) };
 }
