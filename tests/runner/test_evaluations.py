@@ -42,7 +42,7 @@ async def test_the_three_outcomes_are_kept_apart_and_counted(tmp_path: Path) -> 
     assert {evaluation.evaluator for evaluation in found.values()} == {"scripted@1"}
     last = events[-1].body
     assert isinstance(last, Experiment)
-    summary = last.summaries["mixed"]
+    summary = last.statistics["mixed"]
     assert (summary.n, summary.unscored, summary.errors, summary.mean) == (3, 1, 1, 3.0)
     assert summary.standard_error
     assert math.isclose(summary.standard_error, 1 / math.sqrt(3))

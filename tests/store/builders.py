@@ -10,7 +10,7 @@ from evalrpc_server.domain.documents import Document
 from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.events import Event, EventBody
-from evalrpc_server.domain.experiments import EvaluationSummary, Experiment, Progress, State
+from evalrpc_server.domain.experiments import Experiment, Progress, RunningSummary, State
 from evalrpc_server.domain.items import Item
 from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.domain.registered import RegisteredEvaluator
@@ -127,7 +127,7 @@ def advance(
             progress = replace(
                 progress, completed=progress.completed + 1, failed=progress.failed + int(body.failed)
             )
-            summary = after.summaries.get("exact", EvaluationSummary())
+            summary = after.summaries.get("exact", RunningSummary())
             for evaluation in body.evaluations[:1]:
                 summary = summary.add(evaluation)
             after = replace(after, summaries={"exact": summary})

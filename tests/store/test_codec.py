@@ -15,7 +15,7 @@ from evalrpc_server.domain.documents import document_from_value
 from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.events import Event, EventBody, RunEvaluations
-from evalrpc_server.domain.experiments import EvaluationSummary, Experiment, Progress, State
+from evalrpc_server.domain.experiments import Experiment, Progress, RunningSummary, State
 from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.domain.results import Context, FailedAttempt, ItemResult, TaskOutcome
 from evalrpc_server.domain.spec.experiment import ExperimentSpec
@@ -88,7 +88,7 @@ PROGRESS = st.builds(
     Progress, total=st.none() | COUNTS, completed=COUNTS, failed=COUNTS, retried=COUNTS, in_flight=COUNTS
 )
 SUMMARIES = st.builds(
-    EvaluationSummary,
+    RunningSummary,
     n=COUNTS,
     unscored=COUNTS,
     errors=COUNTS,

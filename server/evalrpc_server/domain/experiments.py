@@ -10,9 +10,14 @@ from enum import StrEnum
 
 from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.evaluations import Evaluation
+from evalrpc_server.domain.gates import GateResult
 from evalrpc_server.domain.langfuse import LangfuseStatus
+from evalrpc_server.domain.second_look import Origin
 from evalrpc_server.domain.spec.evaluators import EvaluatorSpec
 from evalrpc_server.domain.spec.experiment import ExperimentSpec
+from evalrpc_server.domain.statistics.intervals import DEFAULT_CONFIDENCE, mean_interval, rate_interval
+from evalrpc_server.domain.statistics.summaries import MAX_LABELS, EvaluationSummary
+from evalrpc_server.domain.usage import NOTHING_SPENT, Spending
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,16 +70,19 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluationSummary:
-    """The evaluations of one name over all results; booleans count as 0 and 1, labels only in `n`.
+class RunningSummary:
+    """The evaluations of one name over the trials so far; booleans count as 0 and 1.
 
     Attributes:
         n: evaluations with a value.
         unscored: evaluations without a value.
         errors: evaluations that failed.
         mean: of the numeric values; None where there are none.
-        m2: sum of squared differences from the mean (Welford 1962), from which the standard error comes.
+        m2: sum of squared differences from the mean (Welford 1962), from which its scatter comes.
         numeric: how many values the mean is over.
+        booleans: how many of them are booleans.
+        min: the smallest value; `max` the greatest.
+        labels: how often each label was given, at most `MAX_LABELS` of them.
     """
 
     n: int = 0
@@ -83,26 +91,62 @@ class EvaluationSummary:
     mean: float | None = None
     m2: float = 0.0
     numeric: int = 0
+    booleans: int = 0
+    min: float | None = None
+    max: float | None = None
+    labels: Mapping[str, int] = field(default_factory=dict)
 
-    def add(self, evaluation: Evaluation) -> EvaluationSummary:
+    def add(self, evaluation: Evaluation) -> RunningSummary:
         """Returns the summary with one more evaluation in it."""
+        given = evaluation.value
         if evaluation.error is not None:
             return replace(self, errors=self.errors + 1)
-        if evaluation.value is None:
+        if given is None:
             return replace(self, unscored=self.unscored + 1)
-        if isinstance(evaluation.value, str):
-            return replace(self, n=self.n + 1)
-        value, count, mean = float(evaluation.value), self.numeric + 1, self.mean or 0.0
+        if isinstance(given, str):
+            return replace(self, n=self.n + 1, labels=self._labels_with(given))
+        value, count, mean = float(given), self.numeric + 1, self.mean or 0.0
         delta = value - mean
         mean += delta / count
-        return replace(self, n=self.n + 1, numeric=count, mean=mean, m2=self.m2 + delta * (value - mean))
+        return RunningSummary(
+            n=self.n + 1,
+            unscored=self.unscored,
+            errors=self.errors,
+            mean=mean,
+            m2=self.m2 + delta * (value - mean),
+            numeric=count,
+            booleans=self.booleans + isinstance(given, bool),
+            min=value if self.min is None else min(self.min, value),
+            max=value if self.max is None else max(self.max, value),
+            labels=self.labels,
+        )
 
-    @property
-    def standard_error(self) -> float | None:
-        """Standard error of the mean, from the sample standard deviation; None below two values."""
-        if self.numeric < 2:
-            return None
-        return math.sqrt(max(self.m2, 0.0) / (self.numeric - 1) / self.numeric)
+    def _labels_with(self, label: str) -> Mapping[str, int]:
+        if label not in self.labels and len(self.labels) >= MAX_LABELS:
+            return self.labels
+        return {**self.labels, label: self.labels.get(label, 0) + 1}
+
+    def described(self, *, independent: bool) -> EvaluationSummary:
+        """Returns what is known so far; standard error and interval only where the values are independent."""
+        variance = max(self.m2, 0.0) / (self.numeric - 1) if self.numeric > 1 else 0.0
+        found = EvaluationSummary(
+            n=self.n,
+            unscored=self.unscored,
+            errors=self.errors,
+            mean=self.mean,
+            standard_deviation=math.sqrt(variance) if self.numeric > 1 else None,
+            min=self.min,
+            max=self.max,
+            labels=self.labels,
+        )
+        if not independent or self.numeric < 2 or self.mean is None:
+            return found
+        error = math.sqrt(variance / self.numeric)
+        if self.booleans == self.numeric:
+            interval = rate_interval(self.mean, self.numeric, confidence=DEFAULT_CONFIDENCE)
+        else:
+            interval = mean_interval(self.mean, error, df=self.numeric - 1, confidence=DEFAULT_CONFIDENCE)
+        return replace(found, standard_error=error, interval=interval)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +160,8 @@ class Experiment:
         state: where it is in its life.
         progress: how far it is.
         summaries: per evaluation name, over the results so far.
+        statistics: per evaluation name, over all results; empty until the end.
+        gates: what became of the spec's gates, in their order; empty until the end.
         run_evaluations: what the run evaluators said.
         sequence: number of the last stored event.
         registered: the registered evaluators that the spec refers to, by exact reference, as they were when the
@@ -124,6 +170,9 @@ class Experiment:
         create_time: when it was accepted; `start_time` and `end_time` are None until then.
         error: why it could not go on, where `state` is FAILED.
         langfuse: how it is recorded in Langfuse; None where it is not.
+        task_spending: what the task's calls took.
+        evaluation_spending: what the evaluators' own models took.
+        origin: the experiment that this one looks at again; None where it looks at none.
         waiting: why nothing moves at the moment; None where nothing is in the way.
     """
 
@@ -132,7 +181,9 @@ class Experiment:
     items: str
     state: State = State.PENDING
     progress: Progress = Progress()
-    summaries: Mapping[str, EvaluationSummary] = field(default_factory=dict)
+    summaries: Mapping[str, RunningSummary] = field(default_factory=dict)
+    statistics: Mapping[str, EvaluationSummary] = field(default_factory=dict)
+    gates: tuple[GateResult, ...] = ()
     run_evaluations: tuple[Evaluation, ...] = ()
     sequence: int = 0
     registered: Mapping[str, EvaluatorSpec] = field(default_factory=dict)
@@ -143,6 +194,17 @@ class Experiment:
     error: Error | None = None
     langfuse: LangfuseStatus | None = None
     waiting: Error | None = None
+    task_spending: Spending = NOTHING_SPENT
+    evaluation_spending: Spending = NOTHING_SPENT
+    origin: Origin | None = None
+
+    @property
+    def evaluation_summaries(self) -> Mapping[str, EvaluationSummary]:
+        """What is known of each evaluation, by name: over all results at the end, over those so far before."""
+        if self.statistics:
+            return self.statistics
+        independent = self.spec.repetitions == 1 and not self.spec.cluster_by
+        return {name: each.described(independent=independent) for name, each in self.summaries.items()}
 
     @property
     def ref(self) -> ExperimentRef:

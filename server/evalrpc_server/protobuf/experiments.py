@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from evalrpc.v1 import evaluation_pb2, event_pb2, experiment_pb2, summary_pb2
+from evalrpc.v1 import evaluation_pb2, event_pb2, experiment_pb2
 from evalrpc_server.domain.events import Checkpoint, Event, RunEvaluations
-from evalrpc_server.domain.experiments import EvaluationSummary, Experiment, Progress, State
+from evalrpc_server.domain.experiments import Experiment, Progress, State
 from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.protobuf.documents import Encoding
 from evalrpc_server.protobuf.evaluations import evaluation_to_message
 from evalrpc_server.protobuf.langfuse import status_to_message
 from evalrpc_server.protobuf.results import result_to_message
 from evalrpc_server.protobuf.spec import spec_to_message
+from evalrpc_server.protobuf.summaries import gate_to_message, summary_to_message
 from evalrpc_server.protobuf.values import error_to_message, timestamp
 
 _STATES = {state: experiment_pb2.ExperimentState.Value(f"EXPERIMENT_STATE_{state}") for state in State}
@@ -45,7 +46,10 @@ def experiment_to_message(experiment: Experiment, encoding: Encoding) -> experim
         spec=spec_to_message(experiment.spec),
         state=_STATES[experiment.state],
         progress=_progress(experiment.progress),
-        summaries=[_summary(name, summary) for name, summary in sorted(experiment.summaries.items())],
+        summaries=[
+            summary_to_message(name, summary)
+            for name, summary in sorted(experiment.evaluation_summaries.items())
+        ],
         run_evaluations=[
             evaluation_to_message(evaluation, encoding) for evaluation in experiment.run_evaluations
         ],
@@ -57,6 +61,7 @@ def experiment_to_message(experiment: Experiment, encoding: Encoding) -> experim
         request_id=experiment.request_id,
         waiting=error_to_message(experiment.waiting) if experiment.waiting else None,
         langfuse=status_to_message(experiment.langfuse) if experiment.langfuse else None,
+        gates=[gate_to_message(result) for result in experiment.gates],
     )
 
 
@@ -72,15 +77,4 @@ def _progress(progress: Progress) -> experiment_pb2.Progress:
         failed=progress.failed,
         retried=progress.retried,
         in_flight=progress.in_flight,
-    )
-
-
-def _summary(name: str, summary: EvaluationSummary) -> summary_pb2.EvaluationSummary:
-    return summary_pb2.EvaluationSummary(
-        name=name,
-        n=summary.n,
-        unscored=summary.unscored,
-        errors=summary.errors,
-        mean=summary.mean,
-        standard_error=summary.standard_error,
     )

@@ -17,6 +17,8 @@ from evalrpc_server.domain.spec.evaluators import EvaluatorSpec
 from evalrpc_server.domain.spec.experiment import ExperimentSpec
 from evalrpc_server.domain.spec.sealed import Model, sealed_spec
 from evalrpc_server.evaluators.acceptance import Level, find_violations
+from evalrpc_server.runner.comparison.comparisons import Comparisons
+from evalrpc_server.runner.comparison.gates import gate_violations
 from evalrpc_server.runner.integration import Integration, NoIntegration
 from evalrpc_server.store.port import EvaluatorStore, ItemStore
 
@@ -54,6 +56,7 @@ class Acceptance:
         clock: tells the time.
         integration: checks what a spec asks of an outside system; None for none.
         seal: returns a reference to a credential that a spec holds, in which it is sealed; None keeps specs as they are.
+        comparisons: looks the baselines of gates up; None for nobody.
     """
 
     def __init__(
@@ -63,11 +66,13 @@ class Acceptance:
         integration: Integration | None = None,
         *,
         seal: Replace | None = None,
+        comparisons: Comparisons | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._integration = integration or NoIntegration()
         self._seal = seal
+        self._comparisons = comparisons
 
     async def accept(
         self, spec: ExperimentSpec, *, request_id: str = "", path: str = "experiment"
@@ -85,20 +90,21 @@ class Acceptance:
             PreconditionError: it needs Langfuse, and the server has none.
         """
         checked = await self._check_all(spec.evaluators, spec.composite_evaluator, spec.run_evaluators, path)
-        if checked.violations:
-            raise InvalidRequestError(checked.violations)
-        experiment_id = f"exp_{secrets.token_hex(10)}"
-        count = await self._item_count(spec)
-        now = self._clock.now()
-        run_name = spec.run_name or f"{spec.name} - {now.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
         spec = spec.model_copy(
             update={
-                "run_name": run_name,
                 _EVALUATORS: tuple(checked.evaluators),
                 _COMPOSITE: checked.composite,
                 _RUN_EVALUATORS: tuple(checked.run_evaluators),
             }
         )
+        gates = await gate_violations(spec, checked.registered, self._comparisons, path=path)
+        if checked.violations or gates:
+            raise InvalidRequestError([*checked.violations, *gates])
+        experiment_id = f"exp_{secrets.token_hex(10)}"
+        count = await self._item_count(spec)
+        now = self._clock.now()
+        run_name = spec.run_name or f"{spec.name} - {now.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+        spec = spec.model_copy(update={"run_name": run_name})
         spec, langfuse = await self._integration.accept(self.sealed(spec), path=path)
         return Experiment(
             id=experiment_id,

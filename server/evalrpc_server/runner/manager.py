@@ -20,6 +20,7 @@ from evalrpc_server.domain.events import Checkpoint, Event
 from evalrpc_server.domain.experiments import Experiment
 from evalrpc_server.domain.items import Item
 from evalrpc_server.domain.reasons import Reason
+from evalrpc_server.runner.comparison.conclusion import Conclusions
 from evalrpc_server.runner.faults import log_fault
 from evalrpc_server.runner.feed import Feed, Published
 from evalrpc_server.runner.parts import Parts
@@ -65,11 +66,18 @@ class Manager:
     """
 
     def __init__(
-        self, store: ExperimentStore, assembly: Assembly, clock: Clock, *, max_running: int = 100
+        self,
+        store: ExperimentStore,
+        assembly: Assembly,
+        clock: Clock,
+        *,
+        max_running: int = 100,
+        conclusions: Conclusions | None = None,
     ) -> None:
         self._store = store
         self._assembly = assembly
         self._clock = clock
+        self._conclusions = conclusions or Conclusions(store)
         self._places = asyncio.Semaphore(max_running)
         self._live: dict[str, _Live] = {}
         self._starting: set[asyncio.Task[Creation]] = set()
@@ -244,7 +252,14 @@ class Manager:
         feed = Feed(last_sequence=experiment.sequence)
         reporter = self._assembly.reporter(experiment)
         recorder = Recorder(experiment, store=self._store, feed=feed, clock=self._clock, reporter=reporter)
-        run = Run(recorder, self._assembly.parts, places=self._places, store=self._store, clock=self._clock)
+        run = Run(
+            recorder,
+            self._assembly.parts,
+            places=self._places,
+            store=self._store,
+            clock=self._clock,
+            conclusions=self._conclusions,
+        )
         task = asyncio.create_task(self._execute(run, feed), name=f"experiment {experiment.id}")
         self._live[experiment.id] = _Live(feed, run, task)
 

@@ -14,9 +14,10 @@ from evalrpc_server.domain.clock import Clock
 from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.events import Event, EventBody, RunEvaluations
-from evalrpc_server.domain.experiments import EvaluationSummary, Experiment, Progress, State
+from evalrpc_server.domain.experiments import Experiment, Progress, RunningSummary, State
 from evalrpc_server.domain.langfuse import LangfuseStatus
 from evalrpc_server.domain.results import ItemResult
+from evalrpc_server.runner.comparison.conclusion import NOTHING_CONCLUDED, Conclusion
 from evalrpc_server.runner.faults import log_fault
 from evalrpc_server.runner.feed import Feed
 from evalrpc_server.runner.reporting import Reporter
@@ -36,6 +37,7 @@ class _Change:
     time: datetime
     error: Error | None = None
     langfuse: LangfuseStatus | None = None
+    conclusion: Conclusion = NOTHING_CONCLUDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +92,12 @@ class Recorder:
         """Stores and publishes what the run evaluators said; returns when that is done."""
         await self._record(RunEvaluations(tuple(evaluations)))
 
-    async def change_state(self, state: State, error: Error | None = None) -> None:
-        """Stores and publishes a change of state; returns when that is done."""
+    async def change_state(
+        self, state: State, error: Error | None = None, conclusion: Conclusion = NOTHING_CONCLUDED
+    ) -> None:
+        """Stores and publishes a change of state, and what is concluded at the end; returns when that is done."""
         langfuse = await self._delivered()
-        await self._record(_Change(state, self._clock.now(), error, langfuse))
+        await self._record(_Change(state, self._clock.now(), error, langfuse, conclusion))
 
     async def note_waiting(self, waiting: Error | None) -> None:
         """Stores and publishes why nothing moves, or that nothing is in the way any more."""
@@ -223,7 +227,7 @@ def _with_result(experiment: Experiment, sequence: int, before: Progress, result
     )
     summaries = dict(experiment.summaries)
     for evaluation in result.evaluations:
-        summaries[evaluation.name] = summaries.get(evaluation.name, EvaluationSummary()).add(evaluation)
+        summaries[evaluation.name] = summaries.get(evaluation.name, RunningSummary()).add(evaluation)
     return replace(experiment, sequence=sequence, progress=progress, summaries=summaries)
 
 
@@ -237,5 +241,7 @@ def _with_change(experiment: Experiment, change: _Change) -> Experiment:
         end_time=ended,
         error=change.error,
         langfuse=change.langfuse,
+        statistics=change.conclusion.statistics,
+        gates=change.conclusion.gates,
         waiting=experiment.waiting if change.state is State.RUNNING else None,
     )

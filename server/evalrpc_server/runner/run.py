@@ -15,7 +15,8 @@ from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.experiments import Experiment, State
 from evalrpc_server.evaluators.port import EvaluatorError
-from evalrpc_server.runner.faults import fault
+from evalrpc_server.runner.comparison.conclusion import NOTHING_CONCLUDED, Conclusions
+from evalrpc_server.runner.faults import fault, log_fault
 from evalrpc_server.runner.hosting import Attendance, Hosting, RunError
 from evalrpc_server.runner.parts import Parts
 from evalrpc_server.runner.recorder import Recorder
@@ -46,6 +47,7 @@ class Run:
         places: asyncio.Semaphore,
         store: ExperimentStore,
         clock: Clock,
+        conclusions: Conclusions,
     ) -> None:
         self._recorder = recorder
         self._build = build
@@ -54,6 +56,8 @@ class Run:
         self._parts: Parts | None = None
         self._store = store
         self._clock = clock
+        self._conclusions = conclusions
+        self._conclusion = NOTHING_CONCLUDED
         self._trials: Trials | None = None
         self._supervising: set[asyncio.Task[None]] = set()
         loop = asyncio.get_running_loop()
@@ -111,10 +115,16 @@ class Run:
         if self.experiment.state is State.CANCELLING:
             self.cancel()
         stop = None
-        for stage in (self._prepare, self._run_trials, self._judge_run, self._recorder.flush):
+        for stage in (
+            self._prepare,
+            self._run_trials,
+            self._judge_run,
+            self._conclude,
+            self._recorder.flush,
+        ):
             stop = stop or await self._until_stopped(stage())
         if stop is None:
-            await self._recorder.change_state(State.SUCCEEDED)
+            await self._recorder.change_state(State.SUCCEEDED, conclusion=self._conclusion)
         elif stop is _Stop.CANCEL:
             await self._end_cancelled()
         elif self._trials:
@@ -186,12 +196,26 @@ class Run:
         await self._recorder.record_run_evaluations(evaluations)
         self._ready.tell_stored(self.experiment.id)
 
+    async def _conclude(self) -> None:
+        self._conclusion = await self._conclusions.draw(self.experiment)
+
+    async def _end(self, state: State, error: Error | None = None) -> None:
+        """Ends the run before its end; its statistics are of the results that there are."""
+        conclusion = NOTHING_CONCLUDED
+        try:
+            conclusion = await self._conclusions.draw_unfinished(
+                self.experiment, f"the experiment is {state}: it did not run to its end"
+            )
+        except Exception as fault_of_ours:  # noqa: BLE001  the end must come, with statistics or without
+            log_fault(fault_of_ours, f"the statistics of experiment {self.experiment.id}")
+        await self._recorder.change_state(state, error, conclusion)
+
     async def _end_cancelled(self) -> None:
         if self.experiment.state is not State.CANCELLING:
             await self._recorder.change_state(State.CANCELLING)
         if self._trials:
             await self._trials.cancel()
-        await self._recorder.change_state(State.CANCELLED)
+        await self._end(State.CANCELLED)
 
     async def _fail(self, error: Error, recording: asyncio.Task[None]) -> None:
         if self._trials:
@@ -199,7 +223,7 @@ class Run:
         if recording.done():
             logger.critical("the log cannot be written; the experiment goes on after a restart")
         else:
-            await self._recorder.change_state(State.FAILED, error)
+            await self._end(State.FAILED, error)
 
     def _notice_fault(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) and not self._broken.done():

@@ -7,10 +7,12 @@ from typing import Any
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from evalrpc_server.domain.spec.budget import Budget
 from evalrpc_server.domain.spec.evaluators import EvaluatorSpec
 from evalrpc_server.domain.spec.fields import Key, Name, Seconds, SpecModel
 from evalrpc_server.domain.spec.langfuse import LangfuseDataset, LangfuseSync, TraceOptions
 from evalrpc_server.domain.spec.tasks import TaskSpec
+from evalrpc_server.domain.spec.verdicts import Gate, MemberPath, TrialReducers
 
 
 class InlineItems(SpecModel):
@@ -51,7 +53,11 @@ class ExperimentSpec(SpecModel):
         langfuse_project: which configured project records the run; default: the only one.
         langfuse_sync_timeout: how long `LANGFUSE_SYNC_WAIT` holds the last event.
         worker_wait: how long functions may be without a worker before the experiment fails.
+        budget: what the run may spend; None for any amount.
         dry_run_items: run only the first so many items; None for all.
+        trial_reducers: how the trials of an item become one value, by evaluation.
+        gates: what must hold for the run to pass.
+        cluster_by: the path within item metadata that tells which items belong together; empty for none.
     """
 
     name: Name
@@ -75,7 +81,11 @@ class ExperimentSpec(SpecModel):
     langfuse_sync_timeout: Seconds = 60.0
     trace: TraceOptions = TraceOptions()
     worker_wait: Seconds = 60.0
+    budget: Budget | None = None
     dry_run_items: int | None = Field(default=None, ge=1)
+    trial_reducers: TrialReducers = ()
+    gates: tuple[Gate, ...] = Field(default=(), max_length=100)
+    cluster_by: MemberPath = ""
 
     @model_validator(mode="after")
     def _one_data_source(self) -> ExperimentSpec:

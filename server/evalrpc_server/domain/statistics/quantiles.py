@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 PROBABILITIES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """The quantiles that summaries tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quantile:
+    """A value that the share `probability` of values is not above."""
+
+    probability: float
+    value: float
 
 
 def quantile(ordered: Sequence[float], probability: float) -> float:

@@ -14,7 +14,7 @@ from evalrpc_server.domain.statistics.intervals import (
     rate_interval,
 )
 from evalrpc_server.domain.statistics.moments import clustered, moments
-from evalrpc_server.domain.statistics.quantiles import PROBABILITIES, quantile
+from evalrpc_server.domain.statistics.quantiles import PROBABILITIES, Quantile, quantile
 from evalrpc_server.domain.statistics.scores import Column, Reduced, TrialScores, by_item
 from evalrpc_server.domain.statistics.trials import Reducers
 
@@ -35,7 +35,7 @@ class EvaluationSummary:
         standard_deviation: of the values, of a sample.
         interval: of the mean.
         min: the smallest value; `max` the greatest.
-        quantiles: by probability, see `PROBABILITIES`.
+        quantiles: at `PROBABILITIES`.
         labels: how often each label was given, at most `MAX_LABELS` of them.
         clusters: what the standard error counts; 0 where it counts independent values.
     """
@@ -49,7 +49,7 @@ class EvaluationSummary:
     interval: Interval | None = None
     min: float | None = None
     max: float | None = None
-    quantiles: Mapping[float, float] = field(default_factory=dict)
+    quantiles: tuple[Quantile, ...] = ()
     labels: Mapping[str, int] = field(default_factory=dict)
     clusters: int = 0
 
@@ -142,7 +142,7 @@ def describe(
         interval=_interval(column, found.mean, error, groups, confidence, exact=not count),
         min=ordered[0],
         max=ordered[-1],
-        quantiles={probability: quantile(ordered, probability) for probability in PROBABILITIES},
+        quantiles=tuple(Quantile(each, quantile(ordered, each)) for each in PROBABILITIES),
         clusters=count,
     )
 

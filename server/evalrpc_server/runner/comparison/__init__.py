@@ -1,0 +1,1 @@
+"""Looking at whole runs: summaries, comparisons, plans, gates."""
