@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from evalrpc_server.domain.documents import Document
 from evalrpc_server.domain.errors import Error
-from evalrpc_server.domain.usage import Usage
+from evalrpc_server.domain.usage import NOTHING_SPENT, Spending, Usage
 
 Value = float | bool | str
 """A number, a boolean, or a label."""
@@ -37,3 +38,12 @@ class Evaluation:
     metadata: Document | None = None
     config_id: str = ""
     usage: Usage | None = None
+
+
+def spent_on(evaluations: Iterable[Evaluation]) -> Spending:
+    """Returns what the evaluators' own models took; evaluations without a usage took none."""
+    spent = NOTHING_SPENT
+    for evaluation in evaluations:
+        if evaluation.usage is not None:
+            spent = spent.add(evaluation.usage)
+    return spent

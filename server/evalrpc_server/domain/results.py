@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from evalrpc_server.domain.documents import Document
 from evalrpc_server.domain.errors import Error
@@ -56,6 +56,11 @@ class TaskOutcome:
     task_duration: float
     attempts: int
     retries: tuple[FailedAttempt, ...] = ()
+
+    @property
+    def end_time(self) -> datetime:
+        """When the last attempt ended."""
+        return self.start_time + timedelta(seconds=self.task_duration)
 
 
 @dataclass(frozen=True, slots=True)

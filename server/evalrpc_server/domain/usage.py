@@ -36,18 +36,26 @@ class Spending:
         """Tokens read and written."""
         return self.input_tokens + self.output_tokens
 
+    def plus(self, other: Spending) -> Spending:
+        """Returns the sums of both."""
+        return Spending(
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cost_usd=self.cost_usd + other.cost_usd,
+            unknown=self.unknown + other.unknown,
+        )
+
     def add(self, usage: Usage | None) -> Spending:
         """Returns the sums with one more call in them."""
         if usage is None:
-            return Spending(
-                input_tokens=self.input_tokens,
-                output_tokens=self.output_tokens,
-                cost_usd=self.cost_usd,
-                unknown=self.unknown + 1,
+            return self.plus(Spending(unknown=1))
+        return self.plus(
+            Spending(
+                input_tokens=usage.input_tokens or 0,
+                output_tokens=usage.output_tokens or 0,
+                cost_usd=usage.cost_usd or 0.0,
             )
-        return Spending(
-            input_tokens=self.input_tokens + (usage.input_tokens or 0),
-            output_tokens=self.output_tokens + (usage.output_tokens or 0),
-            cost_usd=self.cost_usd + (usage.cost_usd or 0.0),
-            unknown=self.unknown,
         )
+
+
+NOTHING_SPENT = Spending()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
+from typing import Protocol
 
 from evalrpc_server.domain.clock import Clock
 from evalrpc_server.domain.experiments import Experiment
@@ -18,13 +19,14 @@ from evalrpc_server.evaluators.registry import (
     open_run_evaluator,
 )
 from evalrpc_server.runner.collection import Collection
+from evalrpc_server.runner.earlier import EarlierResults
 from evalrpc_server.runner.hosting import Hosting
 from evalrpc_server.runner.integration import Integration
 from evalrpc_server.runner.judging import Judge, Member, RunJudge
 from evalrpc_server.runner.parts import Parts
 from evalrpc_server.runner.pipeline import Pipeline
 from evalrpc_server.runner.reporting import NoReporter, Reporter
-from evalrpc_server.store.port import ItemStore
+from evalrpc_server.store.port import ExperimentStore, ItemStore
 from evalrpc_server.targets.registry import TargetResources, open_target
 from evalrpc_server.workers.functions import FunctionKind, FunctionRef
 from evalrpc_server.workers.hub import Workers
@@ -33,13 +35,17 @@ RUN_EVALUATOR_SECONDS = 600.0
 """How long a run evaluator may take unless its spec says otherwise: it reads every result."""
 
 
+class AssemblyStore(ItemStore, ExperimentStore, Protocol):
+    """Where runs read what they work on."""
+
+
 class SpecAssembly:
     """Builds targets, evaluators and collections from specs."""
 
     def __init__(
         self,
         *,
-        store: ItemStore,
+        store: AssemblyStore,
         clock: Clock,
         targets: TargetResources,
         evaluators: EvaluatorResources,
@@ -72,6 +78,7 @@ class SpecAssembly:
                 experiment.items, store=self._store, source=self._integration.source(experiment)
             ),
             hosting=self._hosting(experiment),
+            earlier=EarlierResults(experiment.origin, self._store) if experiment.origin else None,
         )
 
     def reporter(self, experiment: Experiment) -> Reporter:
@@ -81,7 +88,8 @@ class SpecAssembly:
     def _hosting(self, experiment: Experiment) -> Hosting | None:
         """Returns what the run needs of workers, or None where it calls no function of theirs."""
         spec = experiment.spec
-        tasks = [spec.task.worker] if spec.task.worker else []
+        called = experiment.origin is None or experiment.origin.calls_task
+        tasks = [spec.task.worker] if spec.task.worker and called else []
         composite = [spec.composite_evaluator] if spec.composite_evaluator else []
         of_items = _functions(experiment, [*spec.evaluators, *composite])
         of_runs = _functions(experiment, spec.run_evaluators)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evalrpc_server.runner.collection import Collection
+from evalrpc_server.runner.earlier import EarlierResults
 from evalrpc_server.runner.hosting import Hosting
 from evalrpc_server.runner.judging import RunJudge
 from evalrpc_server.runner.pipeline import Pipeline
@@ -14,12 +15,18 @@ from evalrpc_server.runner.pipeline import Pipeline
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """The parts of one run, all built from the experiment's spec; `hosting` where it needs workers."""
+    """The parts of one run, all built from the experiment's spec.
+
+    Attributes:
+        hosting: where it needs workers.
+        earlier: where it looks at an earlier experiment's results again.
+    """
 
     pipeline: Pipeline
     run_judges: Sequence[RunJudge]
     collection: Collection
     hosting: Hosting | None = None
+    earlier: EarlierResults | None = None
 
     def tell_stored(self, unit: str) -> None:
         """Tells workers that what they reported is stored: of a trial, by its trace id, or of the run, by its own id."""

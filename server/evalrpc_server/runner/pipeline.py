@@ -14,22 +14,22 @@ from datetime import datetime
 from evalrpc_server.domain.clock import Clock
 from evalrpc_server.domain.documents import MAX_DOCUMENT_BYTES
 from evalrpc_server.domain.errors import Error
-from evalrpc_server.domain.evaluations import Evaluation
+from evalrpc_server.domain.evaluations import spent_on
 from evalrpc_server.domain.experiments import ExperimentRef
 from evalrpc_server.domain.items import Item
 from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.domain.results import EvaluatorCall, FailedAttempt, ItemResult, TaskOutcome
+from evalrpc_server.domain.second_look import Answer, Kept
 from evalrpc_server.domain.spec.experiment import RetrySpec
 from evalrpc_server.domain.stopwatch import Stopwatch
 from evalrpc_server.domain.trace import span_id, trace_id
+from evalrpc_server.domain.usage import NOTHING_SPENT, Spending
 from evalrpc_server.evaluators.port import Case
 from evalrpc_server.runner.backoff import retry_delay
 from evalrpc_server.runner.faults import fault
 from evalrpc_server.runner.judging import Judge
 from evalrpc_server.runner.slots import Slots, give_way
 from evalrpc_server.targets.port import Target, TaskAnswer, TaskCall, TaskError
-
-_Answer = tuple[tuple[Evaluation, ...], EvaluatorCall]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,19 +40,32 @@ class _Attempt:
     failure: TaskError | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """What evaluators of one trial are asked with: kept answers, the trial's calls, the task's end (monotonic)."""
+
+    kept: Kept
+    calls: Calls
+    task_end: float
+
+
 @dataclass(slots=True)
-class TaskCalls:
-    """The task calls of one trial so far, for whoever has to tell of it when it is cut off.
+class Calls:
+    """The calls of one trial so far: what they took, and how far it is, should it be cut off.
 
     Attributes:
-        retries: the failed attempts behind it.
+        retries: the failed task attempts behind it.
         start_time: when the attempt began that is under way; None where none is.
         outcome: how the task did, once that is known.
+        task_spending: what the task's calls took.
+        evaluation_spending: what the evaluators' own models took.
     """
 
     retries: list[FailedAttempt] = field(default_factory=list)
     start_time: datetime | None = None
     outcome: TaskOutcome | None = None
+    task_spending: Spending = NOTHING_SPENT
+    evaluation_spending: Spending = NOTHING_SPENT
 
     def cut_off(self, now: datetime, error: Error) -> TaskOutcome:
         """Returns how the task did as it is told of a trial that ends here, for this reason, without an output."""
@@ -99,8 +112,10 @@ class Pipeline:
     clock: Clock
     uniform: Callable[[float, float], float] = random.uniform
 
-    async def run(self, item: Item, trial: int, slots: Slots, calls: TaskCalls) -> ItemResult:
-        """Runs one trial, and notes its task calls in `calls`.
+    async def run(
+        self, item: Item, trial: int, slots: Slots, calls: Calls, kept: Kept | None = None
+    ) -> ItemResult:
+        """Runs one trial, but for what is kept of an earlier one, and notes its calls in `calls`.
 
         The caller holds a slot, which is given back as soon as no task call is in flight.
         """
@@ -111,19 +126,36 @@ class Pipeline:
                 start_time=self.clock.now(), task_duration=0.0, attempts=0, error=_too_large(*oversized)
             )
             return ItemResult(item=item, trial=trial, outcome=unrun, trace_id=trace)
-        outcome = calls.outcome = await self._run_task(item, trial, trace, slots, calls)
+        if kept is None:
+            outcome = calls.outcome = await self._run_task(item, trial, trace, slots, calls)
+            since = 0.0
+        else:
+            slots.release()
+            outcome = calls.outcome = kept.outcome
+            since = (self.clock.now() - outcome.end_time).total_seconds()
         await give_way()
         began = self.clock.monotonic()
-        evaluations, evaluator_calls = await self._judge(item, trial, trace, outcome, began)
+        asking = _Asking(kept or Kept(outcome=outcome), calls, began - since)
+        answers = await self._judge(item, trial, trace, asking)
+        duration = self.clock.monotonic() - began
         return ItemResult(
             item=item,
             trial=trial,
             outcome=outcome,
-            evaluations=evaluations,
-            evaluation_duration=self.clock.monotonic() - began if evaluations else 0.0,
-            evaluator_calls=evaluator_calls,
+            evaluations=tuple(evaluation for evaluations, _ in answers for evaluation in evaluations),
+            evaluation_duration=duration if answers else 0.0,
+            evaluator_calls=tuple(call for _, call in answers),
             trace_id=trace,
         )
+
+    def needs_nothing(self, kept: Kept | None) -> bool:
+        """Whether a trial that keeps so much calls neither the task nor an evaluator."""
+        if kept is None:
+            return False
+        if kept.outcome.output is None or not self.judges:
+            return True
+        names = (member.name for judge in self.judges for member in judge.members)
+        return all(name in kept.answers for name in names) and (not self.composite or bool(kept.composite))
 
     async def aclose(self) -> None:
         """Releases what the target and the evaluators hold."""
@@ -132,9 +164,7 @@ class Pipeline:
             self.target.aclose(), *(judge.evaluator.aclose() for judge in [*self.judges, *composite])
         )
 
-    async def _run_task(
-        self, item: Item, trial: int, trace: str, slots: Slots, calls: TaskCalls
-    ) -> TaskOutcome:
+    async def _run_task(self, item: Item, trial: int, trace: str, slots: Slots, calls: Calls) -> TaskOutcome:
         retries = calls.retries
         while True:
             calls.start_time = self.clock.now()
@@ -153,6 +183,7 @@ class Pipeline:
             finally:
                 slots.release()
             failure = attempt.failure
+            calls.task_spending = calls.task_spending.add(attempt.answer.usage if attempt.answer else None)
             if failure is None or not failure.error.retryable or number >= self.retry.max_attempts:
                 return _outcome(attempt, retries)
             calls.start_time = None
@@ -179,11 +210,11 @@ class Pipeline:
             start_time=stopwatch.start_time, duration=stopwatch.elapsed, answer=answer, failure=failure
         )
 
-    async def _judge(
-        self, item: Item, trial: int, trace: str, outcome: TaskOutcome, began: float
-    ) -> tuple[tuple[Evaluation, ...], tuple[EvaluatorCall, ...]]:
+    async def _judge(self, item: Item, trial: int, trace: str, asking: _Asking) -> list[Answer]:
+        """Asks the evaluators whose answers are not kept."""
+        kept, outcome = asking.kept, asking.kept.outcome
         if outcome.output is None or not self.judges:
-            return (), ()
+            return []
         case = Case(
             experiment=self.experiment,
             item=item,
@@ -196,28 +227,36 @@ class Pipeline:
             span_id=span_id(trace, "evaluation"),
         )
         first, *others = self.judges
-        tasks = [asyncio.create_task(self._ask(judge, case, began)) for judge in others]
+        tasks = [asyncio.create_task(self._ask(judge, case, asking)) for judge in others]
         try:
-            answers = await self._ask(first, case, began)
+            answers = await self._ask(first, case, asking)
             for task in tasks:
                 answers += await task
         finally:
             for task in tasks:
                 task.cancel()
         if self.composite:
+            if kept.composite and all(call.name in kept.answers for _, call in answers):
+                return [*answers, kept.composite]
             seen = tuple(evaluation for evaluations, _ in answers for evaluation in evaluations)
-            answers += await self._ask(self.composite, case.with_evaluations(seen), began)
-        evaluations = tuple(evaluation for evaluations, _ in answers for evaluation in evaluations)
-        return evaluations, tuple(call for _, call in answers)
+            anew = replace(asking, kept=Kept(outcome=outcome))
+            answers += await self._ask(self.composite, case.with_evaluations(seen), anew)
+        return answers
 
-    async def _ask(self, judge: Judge, case: Case, began: float) -> list[_Answer]:
-        """Returns the answer of each of a judge's members."""
+    async def _ask(self, judge: Judge, case: Case, asking: _Asking) -> list[Answer]:
+        """Returns the answer of each of a judge's members, the kept ones where there are such."""
+        known = [asking.kept.answers.get(member.name) for member in judge.members]
+        if all(known):
+            return [answer for answer in known if answer]
         asked = self.clock.monotonic()
         found = await judge.judge(case)
         duration = self.clock.monotonic() - asked
+        start = asked - asking.task_end
+        spent = spent_on(evaluation for evaluations in found for evaluation in evaluations)
+        asking.calls.evaluation_spending = asking.calls.evaluation_spending.plus(spent)
         return [
-            (evaluations, EvaluatorCall(member.name, asked - began, duration, len(evaluations)))
-            for member, evaluations in zip(judge.members, found, strict=True)
+            answer or (evaluations, EvaluatorCall(member.name, start, duration, len(evaluations)))
+            for member, evaluations, answer in zip(judge.members, found, known, strict=True)
         ]
 
 

@@ -12,11 +12,12 @@ from typing import TypeVar
 from evalrpc_server import failpoints
 from evalrpc_server.domain.clock import Clock
 from evalrpc_server.domain.errors import Error
-from evalrpc_server.domain.evaluations import Evaluation
+from evalrpc_server.domain.evaluations import Evaluation, spent_on
 from evalrpc_server.domain.events import Event, EventBody, RunEvaluations
 from evalrpc_server.domain.experiments import Experiment, Progress, RunningSummary, State
 from evalrpc_server.domain.langfuse import LangfuseStatus
 from evalrpc_server.domain.results import ItemResult
+from evalrpc_server.domain.usage import NOTHING_SPENT, Spending
 from evalrpc_server.runner.comparison.conclusion import NOTHING_CONCLUDED, Conclusion
 from evalrpc_server.runner.faults import log_fault
 from evalrpc_server.runner.feed import Feed
@@ -41,6 +42,15 @@ class _Change:
 
 
 @dataclass(frozen=True, slots=True)
+class _Result:
+    """A result, and what its calls took."""
+
+    result: ItemResult
+    task: Spending
+    evaluations: Spending
+
+
+@dataclass(frozen=True, slots=True)
 class _Wait:
     """The run waits for something, or does not any more."""
 
@@ -49,7 +59,7 @@ class _Wait:
 
 T = TypeVar("T")
 
-_Entry = ItemResult | RunEvaluations | _Change | _Wait
+_Entry = _Result | RunEvaluations | _Change | _Wait
 
 
 class Recorder:
@@ -84,9 +94,11 @@ class Recorder:
         """Notes how many trials there are in all."""
         self._total = trials
 
-    async def record_result(self, result: ItemResult) -> None:
-        """Stores and publishes a result; returns when that is done."""
-        await self._record(result)
+    async def record_result(
+        self, result: ItemResult, *, task: Spending = NOTHING_SPENT, evaluations: Spending = NOTHING_SPENT
+    ) -> None:
+        """Stores and publishes a result, and counts what its calls took; returns when that is done."""
+        await self._record(_Result(result, task, evaluations))
 
     async def record_run_evaluations(self, evaluations: Sequence[Evaluation]) -> None:
         """Stores and publishes what the run evaluators said; returns when that is done."""
@@ -187,13 +199,15 @@ class Recorder:
             retried=before.retried,
             in_flight=self._begun - before.completed,
         )
-        if isinstance(entry, ItemResult):
-            result = self._reporter.locate(entry)
+        if isinstance(entry, _Result):
+            result = self._reporter.locate(entry.result)
             experiment = _with_result(experiment, sequence, progress, result)
+            experiment = _with_spending(experiment, entry.task, entry.evaluations)
             return experiment, result, self._reported(self._reporter.item_records, experiment, result)
         experiment = replace(experiment, sequence=sequence, progress=progress)
         if isinstance(entry, RunEvaluations):
             experiment = replace(experiment, run_evaluations=entry.evaluations)
+            experiment = _with_spending(experiment, NOTHING_SPENT, spent_on(entry.evaluations))
             return (
                 experiment,
                 entry,
@@ -229,6 +243,16 @@ def _with_result(experiment: Experiment, sequence: int, before: Progress, result
     for evaluation in result.evaluations:
         summaries[evaluation.name] = summaries.get(evaluation.name, RunningSummary()).add(evaluation)
     return replace(experiment, sequence=sequence, progress=progress, summaries=summaries)
+
+
+def _with_spending(experiment: Experiment, task: Spending, evaluations: Spending) -> Experiment:
+    if task is NOTHING_SPENT and evaluations is NOTHING_SPENT:
+        return experiment
+    return replace(
+        experiment,
+        task_spending=experiment.task_spending.plus(task),
+        evaluation_spending=experiment.evaluation_spending.plus(evaluations),
+    )
 
 
 def _with_change(experiment: Experiment, change: _Change) -> Experiment:

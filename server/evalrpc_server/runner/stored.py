@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from evalrpc_server.domain.results import ItemResult
@@ -18,7 +18,11 @@ class StoredResults:
     store: ExperimentStore
     experiment_id: str
 
-    async def __aiter__(self) -> AsyncIterator[Sequence[ItemResult]]:
+    def __aiter__(self) -> AsyncIterator[Sequence[ItemResult]]:
+        """Begins with the first chunk."""
+        return self.chunks()
+
+    async def chunks(self) -> AsyncGenerator[Sequence[ItemResult]]:
         """Reads page by page."""
         cursor = ""
         while True:

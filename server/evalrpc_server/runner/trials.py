@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable
+from datetime import timedelta
 
 from evalrpc_server.domain.clock import Clock
 from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.items import Item
 from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.domain.results import ItemResult
+from evalrpc_server.domain.second_look import Kept
 from evalrpc_server.domain.trace import trace_id
+from evalrpc_server.runner.budget import exhausted, overrun
 from evalrpc_server.runner.parts import Parts
-from evalrpc_server.runner.pipeline import TaskCalls
+from evalrpc_server.runner.pipeline import Calls
 from evalrpc_server.runner.recorder import Recorder
 from evalrpc_server.runner.slots import Room, Slots
 from evalrpc_server.store.port import ExperimentStore
@@ -56,17 +59,21 @@ class Trials:
         self._room = Room(trials=max(4 * spec.max_concurrency, 1000), characters=_ROOM_CHARACTERS)
         self._ahead = asyncio.Semaphore(min(spec.max_concurrency, _MOST_AHEAD))
         self._running: set[asyncio.Task[None]] = set()
+        self._working: set[asyncio.Task[None]] = set()
         self._closed = False
-        self._cancelled = False
+        self._cut: Error | None = None
 
     async def run(self) -> None:
         """Begins all trials, while the data may still be loading, and waits for their ends.
+
+        Once a cap of the budget is reached, those that are left end with an error that says so.
 
         Raises:
             DataSourceError: the data cannot be read.
         """
         loading = asyncio.create_task(self._parts.collection.load())
         feeding = asyncio.create_task(self._begin())
+        timing = asyncio.create_task(self._watch_time())
         try:
             await asyncio.wait({loading, feeding}, return_when=asyncio.FIRST_EXCEPTION)
             for task in (loading, feeding):
@@ -74,7 +81,7 @@ class Trials:
                     task.result()
             await self.finish()
         finally:
-            await cut_off({loading, feeding})
+            await cut_off({loading, feeding, timing})
 
     def close(self) -> None:
         """Begins nothing new."""
@@ -87,7 +94,7 @@ class Trials:
 
     async def cancel(self) -> None:
         """Cuts off what is in flight and records it as cancelled."""
-        self._closed = self._cancelled = True
+        self._closed, self._cut = True, _CANCELLED
         for task in self._running:
             task.cancel()
         await self.finish()
@@ -98,17 +105,33 @@ class Trials:
 
     async def _begin(self) -> None:
         """Keeps a few trials waiting for a slot, so that a slot which frees is taken in the same moment."""
-        async with contextlib.aclosing(self._pending()) as pending:
-            async for item, trial in pending:
+        async with contextlib.aclosing(self._due()) as due:
+            async for item, trial, kept in due:
                 await self._ahead.acquire()
                 await self._room.enter(item.size)
-                task = asyncio.create_task(self._run(item, trial))
+                task = asyncio.create_task(self._run(item, trial, kept))
                 self._running.add(task)
                 task.add_done_callback(self._end)
 
     def _end(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         self._notice(task)
+
+    async def _due(self) -> AsyncGenerator[tuple[Item, int, Kept | None]]:
+        """Yields the trials that have no result yet, each with what is kept of an earlier one."""
+        async with contextlib.AsyncExitStack() as closing:
+            pending = await closing.enter_async_context(contextlib.aclosing(self._pending()))
+            earlier = self._parts.earlier
+            if earlier is None:
+                async for item, trial in pending:
+                    yield item, trial, None
+                return
+            walk = await closing.enter_async_context(earlier.walk())
+            composite = self._parts.pipeline.composite is not None
+            async for item, trial in pending:
+                result = await walk.find(item.index, trial)
+                if earlier.origin.looks_at(result):
+                    yield item, trial, earlier.origin.keeps(result, composite=composite)
 
     async def _pending(self) -> AsyncGenerator[tuple[Item, int]]:
         """Yields the trials that have no result yet, in the order of the data."""
@@ -139,17 +162,30 @@ class Trials:
             items = state.count if spec.dry_run_items is None else min(state.count, spec.dry_run_items)
             self._recorder.set_total(items * spec.repetitions)
 
-    async def _run(self, item: Item, trial: int) -> None:
+    async def _run(self, item: Item, trial: int, kept: Kept | None) -> None:
         try:
             await self._take_slot()
             if self._closed:
                 self._slots.release()
+            elif (reason := self._spent()) and not self._parts.pipeline.needs_nothing(kept):
+                self._slots.release()
+                self._recorder.begin_trial()
+                await self._record(self._ended(item, trial, Calls(), reason), Calls())
             else:
-                result = await self._result(item, trial)
-                await self._recorder.record_result(result)
-                self._parts.tell_stored(result.trace_id)
+                calls = Calls()
+                await self._record(await self._result(item, trial, kept, calls), calls)
         finally:
             self._room.leave(item.size)
+
+    def _spent(self) -> Error | None:
+        return exhausted(self._recorder.experiment, self._clock.now())
+
+    async def _record(self, result: ItemResult, calls: Calls) -> None:
+        await self._recorder.record_result(
+            result, task=calls.task_spending, evaluations=calls.evaluation_spending
+        )
+        self._parts.tell_stored(result.trace_id)
+        self._enforce()
 
     async def _take_slot(self) -> None:
         try:
@@ -157,17 +193,42 @@ class Trials:
         finally:
             self._ahead.release()
 
-    async def _result(self, item: Item, trial: int) -> ItemResult:
+    async def _result(self, item: Item, trial: int, kept: Kept | None, calls: Calls) -> ItemResult:
         self._recorder.begin_trial()
-        calls = TaskCalls()
+        working = asyncio.current_task()
+        assert working, "trials are tasks"
+        self._working.add(working)
         try:
-            return await self._parts.pipeline.run(item, trial, self._slots, calls)
+            return await self._parts.pipeline.run(item, trial, self._slots, calls, kept)
         except asyncio.CancelledError:
-            if not self._cancelled:
+            if self._cut is None:
                 raise
-            outcome = calls.cut_off(self._clock.now(), _CANCELLED)
-            trace = trace_id(self._recorder.experiment.id, item.id, trial)
-            return ItemResult(item=item, trial=trial, outcome=outcome, trace_id=trace)
+            return self._ended(item, trial, calls, self._cut)
+        finally:
+            self._working.discard(working)
+
+    def _ended(self, item: Item, trial: int, calls: Calls, reason: Error) -> ItemResult:
+        outcome = calls.cut_off(self._clock.now(), reason)
+        trace = trace_id(self._recorder.experiment.id, item.id, trial)
+        return ItemResult(item=item, trial=trial, outcome=outcome, trace_id=trace)
+
+    def _enforce(self) -> None:
+        """Cuts off what is in flight once a hard cap of the budget is reached."""
+        if self._cut is None:
+            self._cut = overrun(self._recorder.experiment, self._clock.now())
+            if self._cut is not None:
+                for task in self._working:
+                    task.cancel()
+
+    async def _watch_time(self) -> None:
+        """Waits until the run may take no longer."""
+        experiment = self._recorder.experiment
+        budget = experiment.spec.budget
+        if budget and budget.hard and budget.hard.time and experiment.start_time:
+            end = experiment.start_time + timedelta(seconds=budget.hard.time)
+            while self._cut is None:
+                await self._clock.sleep(max(0.001, (end - self._clock.now()).total_seconds()))
+                self._enforce()
 
 
 async def cut_off(tasks: set[asyncio.Task[None]]) -> None:
