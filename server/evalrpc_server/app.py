@@ -127,7 +127,7 @@ class App:
             clock=clock,
             targets=TargetResources(outbound=outbound, workers=workers),
             evaluators=EvaluatorResources(
-                outbound=outbound, batcher=batcher, sandbox=sandbox, workers=workers
+                outbound=outbound, batcher=batcher, sandbox=sandbox, store=store, workers=workers
             ),
             integration=langfuse,
             workers=workers,

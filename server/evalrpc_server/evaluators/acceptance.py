@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping
 
 from evalrpc_server.domain.errors import Violation
 from evalrpc_server.domain.spec.evaluators import EvaluatorSpec
+from evalrpc_server.domain.spec.judges import JudgeEvaluator
+from evalrpc_server.domain.templates import TemplateSyntaxError, TextTemplate
 from evalrpc_server.evaluators.builtin.registry import Level
 from evalrpc_server.evaluators.builtin.validation import validate_builtin
 from evalrpc_server.evaluators.expression.language import check_expression
-from evalrpc_server.evaluators.registry import EVALUATORS, RUN_EVALUATORS
+from evalrpc_server.evaluators.judge.questions import PAIR_ROOTS, ROOTS
+from evalrpc_server.evaluators.registry import RUN_EVALUATORS
 
-__all__ = ["Level", "find_violations"]
+__all__ = ["Level", "find_violations", "judge_violations"]
 
 
 def find_violations(spec: EvaluatorSpec, level: Level) -> list[Violation]:
@@ -19,8 +22,6 @@ def find_violations(spec: EvaluatorSpec, level: Level) -> list[Violation]:
 
     The paths begin at the evaluator: `builtin.name`, `expression.expression`.
     """
-    if spec.kind not in EVALUATORS:
-        return [Violation(spec.kind, "is not supported by this server")]
     if level is Level.RUN and spec.kind not in RUN_EVALUATORS:
         kinds = ", ".join(RUN_EVALUATORS)
         return [
@@ -41,7 +42,27 @@ def _expression(spec: EvaluatorSpec, _: Level) -> list[Violation]:
     return [Violation("expression.expression", problem)] if problem else []
 
 
+def judge_violations(judge: JudgeEvaluator) -> list[Violation]:
+    """Returns all that is wrong with a judge's template; the paths begin at the judge."""
+    roots = PAIR_ROOTS if judge.pairwise else ROOTS
+    try:
+        placeholders = TextTemplate(judge.prompt).placeholders
+    except TemplateSyntaxError as error:
+        return [Violation("prompt", error.problem)]
+    return [
+        Violation("prompt", f"holds {each.source}, but a path begins with one of {', '.join(roots)}")
+        for each in placeholders
+        if each.root not in roots
+    ]
+
+
+def _judge(spec: EvaluatorSpec, _: Level) -> list[Violation]:
+    assert spec.judge is not None
+    return [Violation(f"judge.{each.path}", each.description) for each in judge_violations(spec.judge)]
+
+
 _CHECKS: Mapping[str, Callable[[EvaluatorSpec, Level], list[Violation]]] = {
     "builtin": _builtin,
     "expression": _expression,
+    "judge": _judge,
 }

@@ -12,9 +12,11 @@ from evalrpc_server.evaluators.executor import ExecutorBatcher
 from evalrpc_server.evaluators.expression.evaluator import ExpressionEvaluator
 from evalrpc_server.evaluators.grpc import GrpcEvaluator
 from evalrpc_server.evaluators.http import HttpEvaluator
+from evalrpc_server.evaluators.judge.evaluator import JudgeEvaluator
 from evalrpc_server.evaluators.port import Evaluator, RunEvaluator
 from evalrpc_server.evaluators.worker import WorkerEvaluator
 from evalrpc_server.outbound.outbound import Outbound
+from evalrpc_server.store.port import ExperimentStore
 from evalrpc_server.workers.hub import Workers
 
 
@@ -26,12 +28,14 @@ class EvaluatorResources:
         outbound: the way to endpoints.
         batcher: where CPU-bound evaluators run.
         sandbox: where expressions run, which nothing but the end of a process can interrupt.
+        store: the results of earlier experiments, to compare with.
         workers: the connected workers.
     """
 
     outbound: Outbound
     batcher: ExecutorBatcher
     sandbox: ExecutorBatcher
+    store: ExperimentStore
     workers: Workers
 
 
@@ -62,6 +66,11 @@ def _grpc(spec: EvaluatorSpec, resources: EvaluatorResources) -> GrpcEvaluator:
     return GrpcEvaluator(spec.grpc, spec.evaluation_name, resources.outbound)
 
 
+def _judge(spec: EvaluatorSpec, resources: EvaluatorResources) -> Evaluator:
+    assert spec.judge is not None
+    return JudgeEvaluator(spec.judge, spec.evaluation_name, resources.outbound, resources.store)
+
+
 def _expression(spec: EvaluatorSpec, resources: EvaluatorResources) -> Evaluator:
     assert spec.expression is not None
     return ExpressionEvaluator(spec.expression, spec.evaluation_name, resources.sandbox)
@@ -76,6 +85,7 @@ EVALUATORS: Mapping[str, EvaluatorFactory] = {
     "builtin": _builtin,
     "http": _http,
     "grpc": _grpc,
+    "judge": _judge,
     "expression": _expression,
     "worker": _worker,
 }

@@ -20,14 +20,14 @@ from evalrpc_server.evaluators.acceptance import Level, find_violations
 from evalrpc_server.runner.comparison.comparisons import Comparisons
 from evalrpc_server.runner.comparison.gates import gate_violations
 from evalrpc_server.runner.integration import Integration, NoIntegration
-from evalrpc_server.store.port import EvaluatorStore, ItemStore
+from evalrpc_server.store.port import EvaluatorStore, ExperimentStore, ItemStore
 
 _EVALUATORS = "evaluators"
 _COMPOSITE = "composite_evaluator"
 _RUN_EVALUATORS = "run_evaluators"
 
 
-class AcceptanceStore(EvaluatorStore, ItemStore, Protocol):
+class AcceptanceStore(EvaluatorStore, ExperimentStore, ItemStore, Protocol):
     """What acceptance looks up."""
 
 
@@ -190,6 +190,7 @@ class Acceptance:
         if spec.registered is not None:
             return await self._pin(spec, spec.registered, place, level, findings)
         findings.violations.extend(_violations(spec, place, level))
+        findings.violations.extend(await self._baseline_violations(spec, place))
         return spec
 
     async def _pin(
@@ -208,8 +209,20 @@ class Acceptance:
             findings.violations.append(
                 Violation(f"{place}.registered", f"{found.reference} {problem.description}")
             )
+        for problem in await self._baseline_violations(found.spec, ""):
+            findings.violations.append(
+                Violation(f"{place}.registered", f"{found.reference} {problem.description}")
+            )
         findings.registered[found.reference] = found.spec
         return spec.model_copy(update={"registered": found.reference})
+
+    async def _baseline_violations(self, spec: EvaluatorSpec, place: str) -> list[Violation]:
+        """Returns what is wrong with the experiment whose outputs a judge compares with."""
+        baseline = spec.judge.pairwise.baseline_experiment_id if spec.judge and spec.judge.pairwise else ""
+        if not baseline or await self._store.get_experiment(baseline):
+            return []
+        problem = f"names the experiment {baseline!r}, which there is not; see ListExperiments"
+        return [Violation(f"{place}.judge.pairwise.baseline_experiment_id", problem)]
 
     async def _item_count(self, spec: ExperimentSpec) -> int | None:
         if spec.items is not None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from evalrpc_server.domain.documents import Document, JsonValue
-from evalrpc_server.domain.results import Usage
+from evalrpc_server.domain.usage import Usage
 from evalrpc_server.evaluators.port import Case
 
 NAMES = (

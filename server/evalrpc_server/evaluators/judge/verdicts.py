@@ -1,0 +1,52 @@
+"""What a model says of an output, and what stands in its way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from evalrpc_server.domain.errors import Error
+from evalrpc_server.domain.evaluations import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one answer says.
+
+    Attributes:
+        value: None where the model found nothing to judge; `unscored` says why then.
+        reasoning: the model's explanation.
+    """
+
+    value: Value | None
+    reasoning: str = ""
+    unscored: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What came of asking a model once: a verdict or an error.
+
+    Attributes:
+        model: the model's name as the spec has it.
+    """
+
+    model: str
+    verdict: Verdict | None = None
+    error: Error | None = None
+
+    @property
+    def value(self) -> Value | None:
+        """The value of the verdict; None where there is none."""
+        return self.verdict.value if self.verdict else None
+
+
+class InvalidVerdictError(Exception):
+    """An answer is no verdict. The message says what is wrong with it, to follow "the answer" in a sentence."""
+
+
+class JudgeError(Exception):
+    """A model gave no verdict."""
+
+    def __init__(self, error: Error) -> None:
+        super().__init__(error.message)
+        self.error = error
