@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 from evalrpc_server.domain.spec.tasks import TaskSpec
 from evalrpc_server.outbound.outbound import Outbound
+from evalrpc_server.targets.dify import DifyTarget
 from evalrpc_server.targets.grpc import GrpcTarget
 from evalrpc_server.targets.http import HttpTarget
+from evalrpc_server.targets.openai import OpenAiTarget
 from evalrpc_server.targets.port import Target
+from evalrpc_server.targets.ragflow import RagflowTarget
 from evalrpc_server.targets.worker import WorkerTarget
 from evalrpc_server.workers.hub import Workers
 
@@ -41,6 +44,21 @@ def _grpc(spec: TaskSpec, resources: TargetResources) -> Target:
     return GrpcTarget(spec.grpc, resources.outbound)
 
 
+def _openai(spec: TaskSpec, resources: TargetResources) -> Target:
+    assert spec.openai is not None
+    return OpenAiTarget(spec.openai, resources.outbound)
+
+
+def _dify(spec: TaskSpec, resources: TargetResources) -> Target:
+    assert spec.dify is not None
+    return DifyTarget(spec.dify, resources.outbound)
+
+
+def _ragflow(spec: TaskSpec, resources: TargetResources) -> Target:
+    assert spec.ragflow is not None
+    return RagflowTarget(spec.ragflow, resources.outbound)
+
+
 def _worker(spec: TaskSpec, resources: TargetResources) -> Target:
     assert spec.worker is not None
     return WorkerTarget(spec.worker, resources.workers)
@@ -49,6 +67,9 @@ def _worker(spec: TaskSpec, resources: TargetResources) -> Target:
 TARGETS: Mapping[str, TargetFactory] = {
     "http": _http,
     "grpc": _grpc,
+    "openai": _openai,
+    "dify": _dify,
+    "ragflow": _ragflow,
     "worker": _worker,
 }
 """Kinds by their name in the spec."""

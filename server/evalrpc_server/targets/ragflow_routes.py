@@ -1,0 +1,74 @@
+"""Where RAGFlow's calls are: they have moved in 0.26, and an old server does not know the new places."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import httpx
+
+from evalrpc_server.domain.spec.llm_tasks import RagflowRoute, RagflowTask
+from evalrpc_server.outbound.endpoint import HttpEndpoint
+from evalrpc_server.targets.vendors import Answer, ask
+
+_API = "/api/v1"
+
+
+class Places:
+    """The places of one call; the first one that the server knows is used from then on.
+
+    Args:
+        endpoints: the places, the preferred one first.
+    """
+
+    def __init__(self, endpoints: Sequence[HttpEndpoint]) -> None:
+        self._endpoints = list(endpoints)
+
+    async def ask(self, body: bytes, *, headers: Sequence[tuple[bytes, bytes]]) -> Answer:
+        """Calls the server at the first place that it knows.
+
+        Raises:
+            CallFailedError: there is no answer, or it is too large.
+        """
+        first: Answer | None = None
+        for endpoint in list(self._endpoints):
+            answer = await ask(endpoint, body, headers=headers)
+            if answer.status != 404:
+                self._endpoints = [endpoint]
+                return answer
+            first = first or answer
+        assert first is not None
+        return first
+
+
+def completion_urls(spec: RagflowTask) -> list[str]:
+    """Returns where the answer to a question may be had: a full URL alone, else the old place and the new one."""
+    url = httpx.URL(spec.url)
+    if url.path.rstrip("/").endswith("/completions"):
+        return [spec.url]
+    if spec.route is RagflowRoute.OPENAI:
+        paths = (
+            [f"/chats_openai/{spec.chat_id}/chat/completions", f"/openai/{spec.chat_id}/chat/completions"]
+            if spec.chat_id
+            else [f"/agents_openai/{spec.agent_id}/chat/completions", "/agents/chat/completions"]
+        )
+    elif spec.chat_id:
+        paths = [f"/chats/{spec.chat_id}/completions", "/chat/completions"]
+    else:
+        paths = [f"/agents/{spec.agent_id}/completions", "/agents/chat/completions"]
+    return [_join(url, path) for path in paths]
+
+
+def sessions_url(spec: RagflowTask) -> str:
+    """Returns where the sessions of the assistant or the agent are."""
+    owner = f"/chats/{spec.chat_id}" if spec.chat_id else f"/agents/{spec.agent_id}"
+    return _join(httpx.URL(spec.url), f"{owner}/sessions")
+
+
+def open_places(spec: RagflowTask, endpoint: Callable[[str], HttpEndpoint]) -> Places:
+    """Prepares calls that ask a question."""
+    return Places([endpoint(url) for url in completion_urls(spec)])
+
+
+def _join(url: httpx.URL, path: str) -> str:
+    before, _, _ = url.path.partition(_API)
+    return str(url.copy_with(path=before.rstrip("/") + _API + path))
