@@ -22,6 +22,7 @@ from evalrpc_server.langfuse.connections import Connections
 from evalrpc_server.langfuse.integration import LangfuseIntegration
 from evalrpc_server.langfuse.own_scores import OwnScores
 from evalrpc_server.langfuse.projects import load_projects
+from evalrpc_server.langfuse.recorded_runs import RecordedRuns
 from evalrpc_server.langfuse.service import HostedDatasets
 from evalrpc_server.outbound.client import HttpClient
 from evalrpc_server.outbound.outbound import Outbound
@@ -39,6 +40,8 @@ from evalrpc_server.rpc.settings import RpcSettings, TlsFiles
 from evalrpc_server.rpc.workers import WorkerServicer
 from evalrpc_server.runner.acceptance import Acceptance
 from evalrpc_server.runner.assembly import SpecAssembly
+from evalrpc_server.runner.comparison.comparisons import Comparisons
+from evalrpc_server.runner.comparison.conclusion import Conclusions
 from evalrpc_server.runner.manager import Manager
 from evalrpc_server.runner.uploads import BrokenUploads
 from evalrpc_server.store.port import Store
@@ -133,9 +136,16 @@ class App:
             workers=workers,
         )
         measured = MeasuredExperiments(store, ExperimentMetrics(telemetry.meter_provider))
-        self._manager = Manager(measured, assembly, clock, max_running=settings.max_running_experiments)
+        comparisons = Comparisons(store, RecordedRuns(connections))
+        self._manager = Manager(
+            measured,
+            assembly,
+            clock,
+            max_running=settings.max_running_experiments,
+            conclusions=Conclusions(store, comparisons),
+        )
         self._rpc = RpcServer(
-            self._services(store, self._manager, clock, langfuse, workers, datasets),
+            self._services(store, self._manager, clock, langfuse, workers, datasets, comparisons),
             served,
             telemetry=RpcTelemetry(telemetry.tracer_provider, telemetry.meter_provider),
             guards=guards,
@@ -167,9 +177,12 @@ class App:
         langfuse: LangfuseIntegration,
         workers: Workers,
         datasets: DatasetServicer,
+        comparisons: Comparisons,
     ) -> list[Service]:
-        acceptance = Acceptance(store, clock, langfuse, seal=self._secrets.seal)
-        experiments = ExperimentServicer(acceptance=acceptance, manager=manager, store=store)
+        acceptance = Acceptance(store, clock, langfuse, seal=self._secrets.seal, comparisons=comparisons)
+        experiments = ExperimentServicer(
+            acceptance=acceptance, manager=manager, store=store, comparisons=comparisons
+        )
         evaluators = EvaluatorServicer(acceptance=acceptance, store=store, clock=clock)
         hosted = WorkerServicer(workers)
         return [

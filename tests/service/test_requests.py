@@ -28,10 +28,8 @@ from tests.standins.langfuse.remote import launched
 
 LATER = {
     "CalibrateJudge",
-    "CompareExperiments",
     "EvaluateExperiment",
     "ListDefinitions",
-    "PlanExperiment",
     "RetryExperiment",
 }
 """What the contract has and this server does not do yet."""

@@ -69,6 +69,13 @@ def evaluators_from_message(
     )
 
 
+def model_from_message(
+    model: type[_Model], message: Message, *, path: str
+) -> tuple[_Model | None, list[Violation]]:
+    """Reads a message into the model that has its names and nesting, and everything that is wrong with it."""
+    return _read(model, message, path)
+
+
 def spec_to_message(spec: ExperimentSpec) -> experiment_spec_pb2.ExperimentSpec:
     """Writes a spec with its defaults filled in; inline items are left out, and literal credentials are not shown."""
     fields = spec.model_dump(mode="json", exclude_none=True, exclude={"items"})
@@ -126,23 +133,22 @@ def _validate(
         return model.model_validate(fields), []
     except ValidationError as error:
         return None, [
-            Violation(
-                _place(path, problem["loc"]) + _place_within(problem),
-                _description(problem["type"], problem["msg"]),
-            )
+            violation
             for problem in error.errors(include_url=False, include_input=False)
+            for violation in _violations(problem, _place(path, problem["loc"]))
         ]
+
+
+def _violations(problem: ErrorDetails, place: str) -> Iterator[Violation]:
+    """Yields what one complaint of pydantic's says; a validator of JSON may have found faults at several places in it."""
+    for within, description in problem.get("ctx", {}).get("faults", [("", problem["msg"])]):
+        yield Violation(place + within, _description(problem["type"], description))
 
 
 def _place(path: str, location: tuple[int | str, ...]) -> str:
     for part in location:
         path += f"[{part}]" if isinstance(part, int) else f".{part}"
     return path
-
-
-def _place_within(problem: ErrorDetails) -> str:
-    """Returns the place of a fault within a field that holds JSON, as its validator gave it."""
-    return str(problem.get("ctx", {}).get("path", ""))
 
 
 def _description(kind: str, message: str) -> str:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import AsyncIterator, Sequence
 
 from evalrpc.v1 import (
+    comparison_requests_pb2,
     event_pb2,
     experiment_pb2,
     experiment_service_pb2,
@@ -21,6 +22,7 @@ from evalrpc_server.protobuf.documents import Encoding
 from evalrpc_server.protobuf.experiments import experiment_to_message, state_from_number
 from evalrpc_server.protobuf.items import read_items
 from evalrpc_server.protobuf.spec import evaluators_from_message, spec_from_message
+from evalrpc_server.rpc.comparison import compare_experiments, plan_experiment
 from evalrpc_server.rpc.context import Context
 from evalrpc_server.rpc.encoding import (
     MAX_MESSAGE_BYTES,
@@ -32,6 +34,7 @@ from evalrpc_server.rpc.encoding import (
 from evalrpc_server.rpc.keys import checked_key
 from evalrpc_server.rpc.paging import page_cursor, page_limit, page_token
 from evalrpc_server.runner.acceptance import Acceptance
+from evalrpc_server.runner.comparison.comparisons import Comparisons
 from evalrpc_server.runner.manager import Manager
 from evalrpc_server.store.port import ExperimentStore, ResultOrder
 
@@ -49,8 +52,16 @@ _ORDERS = {
 class ExperimentServicer(experiment_service_pb2_grpc.ExperimentServiceServicer):
     """Starts, watches, lists and cancels experiments."""
 
-    def __init__(self, *, acceptance: Acceptance, manager: Manager, store: ExperimentStore) -> None:
+    def __init__(
+        self,
+        *,
+        acceptance: Acceptance,
+        manager: Manager,
+        store: ExperimentStore,
+        comparisons: Comparisons,
+    ) -> None:
         self._acceptance = acceptance
+        self._comparisons = comparisons
         self._manager = manager
         self._store = store
 
@@ -153,6 +164,18 @@ class ExperimentServicer(experiment_service_pb2_grpc.ExperimentServiceServicer):
         token = page_token(page.next_cursor, *arguments)
         size = sum(result.size for result in page.results)
         return await converted(size, lambda: _fitting_page(page.results, token, encoding))
+
+    async def CompareExperiments(
+        self, request: comparison_requests_pb2.CompareExperimentsRequest, context: Context
+    ) -> comparison_requests_pb2.CompareExperimentsResponse:
+        """Sets runs beside a baseline."""
+        return await compare_experiments(request, self._comparisons)
+
+    async def PlanExperiment(
+        self, request: comparison_requests_pb2.PlanExperimentRequest, context: Context
+    ) -> comparison_requests_pb2.PlanExperimentResponse:
+        """Computes how large an experiment must be."""
+        return await plan_experiment(request, self._comparisons, self._store)
 
     async def _start(
         self, message: experiment_spec_pb2.ExperimentSpec, request_id: str, *, stop_if_left: bool = False

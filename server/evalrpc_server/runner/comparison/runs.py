@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
 from typing import Protocol
 
-from evalrpc_server.domain.documents import Document
 from evalrpc_server.domain.experiments import Experiment
-from evalrpc_server.domain.items import Item
+from evalrpc_server.domain.shown import Shown
 from evalrpc_server.domain.spec.verdicts import LangfuseRun
 from evalrpc_server.domain.statistics.scores import Reduced, TrialScores, by_item
 from evalrpc_server.domain.statistics.trials import Reducers
@@ -20,14 +18,6 @@ from evalrpc_server.store.port import ExperimentStore
 
 _PAGE = 5000
 _PAGE_CHARACTERS = 8 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """An item of a run with the output of its first trial; None where that failed, or is not kept."""
-
-    item: Item
-    output: Document | None
 
 
 class OpenRun(Protocol):
