@@ -43,7 +43,8 @@ class DifyStandIn(Served):
         return f"{self.url}{self.prefix}/v1"
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.post(f"{self.prefix}/v1/{call}", self._call) for call in MODES]
+        version = web.post(f"{self.prefix}/v1/workflows/{{version}}/run", self._call)
+        return [*(web.post(f"{self.prefix}/v1/{call}", self._call) for call in MODES), version]
 
     async def unknown(self, request: web.Request) -> web.StreamResponse:
         return error(404, "not_found", "The requested URL was not found on the server.")
@@ -56,6 +57,8 @@ class DifyStandIn(Served):
             return web.json_response(body, status=401, headers=challenge)
         body = self.requests[-1].body
         call = request.path.removeprefix(f"{self.prefix}/v1/")
+        if "version" in request.match_info:
+            call = "workflows/run"
         if (refusal := refused(call, mode, body)) is not None:
             return refusal
         if self.throttle > 0:

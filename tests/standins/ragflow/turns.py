@@ -30,7 +30,7 @@ CHUNKS: list[dict[str, Any]] = [
 EMPTY_RESPONSE = "Nothing was found in the knowledge base."
 PROLOGUE = "Hi! I'm your assistant."
 NOTHING_ASKED = "It seems you haven't asked a question."
-HINT = " Please set a valid API key in the model provider page."
+HINT = " Please set LLM API-Key in 'User Setting -> Model providers -> API-Key'"
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def turn(question: str, *, marks: str, answers: dict[str, str]) -> Turn:
         case "error":
             return Turn(f"**ERROR**: {arguments[0]} - the provider said so", [], name)
         case "bad-provider-key":
-            return Turn(f"**ERROR**: AUTH_ERROR - invalid key/api{HINT}", [], name)
+            return Turn(f"Error: invalid key/api{HINT}", [], name)
         case "nothing-found":
             return Turn(EMPTY_RESPONSE, [], name)
         case "think":
