@@ -135,24 +135,29 @@ func (HttpStreamText) EnumDescriptor() ([]byte, []int) {
 //
 // Templates: `{{path}}` inside a string is replaced by a value; a string that is nothing but one placeholder
 // takes the value's own JSON type. Paths start at input, expected_output (only with `include_expected_output`),
-// metadata, item_id, trial, experiment, or captured. Selectors and predicates are JMESPath over the answer.
+// metadata, item_id, trial, trace_id (unique to each trial), experiment (id, name, run_name), or captured, and go on with
+// .member, ["any member"] or [0]. A path that ends in ? may lead nowhere: it stands for null, or for no text.
+// {{"..."}} stands for the text in quotes. Selectors and predicates are JMESPath over the answer.
 type HttpTask struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Where to call, http:// or https://; a template. Required.
+	// Where to call, http:// or https://; a template, whose placeholders stand in the path or query and are
+	// percent-encoded. Required.
 	Url string `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
 	// The HTTP method. Default: POST.
 	Method string `protobuf:"bytes,2,opt,name=method,proto3" json:"method,omitempty"`
-	// Headers of every call; templates, which may hold secrets by reference, `${secret:NAME}`.
+	// Headers of every call; templates, which may hold secrets by reference, `${secret:NAME}`. They go to the URL's own
+	// origin only.
 	Headers map[string]string `protobuf:"bytes,3,rep,name=headers,proto3" json:"headers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Whether the task may see the expected output. Default: it does not.
 	IncludeExpectedOutput bool `protobuf:"varint,4,opt,name=include_expected_output,json=includeExpectedOutput,proto3" json:"include_expected_output,omitempty"`
 	// Whether to use HTTP/2 where the endpoint offers it. Default: HTTP/1.1 with keep-alive.
 	Http2 bool `protobuf:"varint,5,opt,name=http2,proto3" json:"http2,omitempty"`
-	// The body to send, as a template. Absent: evalrpc's own shape.
+	// The body to send, as a template. Absent: evalrpc's own shape, or nothing with GET, HEAD and DELETE.
 	Body *structpb.Value `protobuf:"bytes,6,opt,name=body,proto3" json:"body,omitempty"`
 	// A call to make before each trial's, such as one that creates a session. Absent: none.
 	PreCall *HttpCall `protobuf:"bytes,7,opt,name=pre_call,json=preCall,proto3" json:"pre_call,omitempty"`
-	// A call to make after each trial's, whatever came of it, such as one that deletes the session. Absent: none.
+	// A call to make after each trial's, whatever came of it, such as one that deletes the session. It is made in the
+	// background, and its failure fails nothing. Absent: none.
 	PostCall *HttpCall `protobuf:"bytes,8,opt,name=post_call,json=postCall,proto3" json:"post_call,omitempty"`
 	// Where the answer holds what. Absent: the answer is read in evalrpc's own shape.
 	Selectors *HttpSelectors `protobuf:"bytes,9,opt,name=selectors,proto3" json:"selectors,omitempty"`
@@ -584,7 +589,8 @@ func (x *HttpEventStream) GetDoneMarker() string {
 // Says how to wait for the result of a submitted call. The polls count against the task's timeout.
 type HttpPolling struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Where to ask, by GET; a template, which may use what `capture` found. Required.
+	// Where to ask, by GET and with the task's headers; a template, which may use what `capture` found. It has the scheme,
+	// host and port of the task's own `url`. Required.
 	Url string `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
 	// Values to keep from the submitting call's answer, by name; a selector each.
 	Capture map[string]string `protobuf:"bytes,2,rep,name=capture,proto3" json:"capture,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`

@@ -6,7 +6,7 @@ In a predicate, null, false, "", [] and {} are false and everything else is true
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import jmespath
 import jmespath.exceptions
@@ -21,6 +21,10 @@ MAX_WIDTH = 256
 
 _MAX_STEPS = 200_000
 _MAX_CHARACTERS = 4 * 1024 * 1024
+
+
+_Node: TypeAlias = Any
+"""A node of an expression's tree, a dict; jmespath names no type for it."""
 
 
 class SelectorSyntaxError(ValueError):
@@ -87,7 +91,7 @@ class _BoundedInterpreter(TreeInterpreter):
         super().__init__(Options(custom_functions=_BoundedFunctions()))
         self._steps = 0
 
-    def visit(self, node: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+    def visit(self, node: _Node, *args: Any, **kwargs: Any) -> Any:
         self._steps += 1
         if self._steps > _MAX_STEPS:
             raise _TooCostlyError("it takes too many steps")
@@ -95,11 +99,11 @@ class _BoundedInterpreter(TreeInterpreter):
 
 
 @lru_cache(maxsize=1000)
-def _compile(expression: str) -> dict[str, Any]:
+def _compile(expression: str) -> _Node:
     if len(expression) > MAX_EXPRESSION_CHARACTERS:
         raise SelectorSyntaxError(f"must be at most {MAX_EXPRESSION_CHARACTERS} characters")
     try:
-        tree: dict[str, Any] = jmespath.compile(expression).parsed
+        tree: _Node = jmespath.compile(expression).parsed
         width = _width(tree)
         _check_functions(tree)
     except jmespath.exceptions.JMESPathError as error:
@@ -113,7 +117,7 @@ def _compile(expression: str) -> dict[str, Any]:
     return tree
 
 
-def _width(node: dict[str, Any]) -> int:
+def _width(node: _Node) -> int:
     children = [child for child in node.get("children", ()) if isinstance(child, dict)]
     width = len(children) if node["type"] in {"multi_select_list", "multi_select_dict"} else 1
     for child in children:
@@ -121,7 +125,7 @@ def _width(node: dict[str, Any]) -> int:
     return max(width, 1)
 
 
-def _check_functions(node: dict[str, Any]) -> None:
+def _check_functions(node: _Node) -> None:
     children = [child for child in node.get("children", ()) if isinstance(child, dict)]
     if node["type"] == "function_expression":
         known = _BoundedFunctions.FUNCTION_TABLE.get(node["value"])

@@ -64,6 +64,10 @@ class TemplateError(Exception):
         self.problem = problem
 
 
+class UnfitValueError(ValueError):
+    """A value cannot stand where its placeholder is; the message follows the placeholder in a sentence."""
+
+
 @dataclass(frozen=True, slots=True)
 class Placeholder:
     """A reference to a value.
@@ -149,11 +153,18 @@ class TextTemplate:
             literal: what is done to each stretch of the template's own text.
 
         Raises:
-            TemplateError: a path leads nowhere, or to null.
+            TemplateError: a path leads nowhere, or to null, or `escape` raised `UnfitValueError`.
         """
         return "".join(
-            literal(part) if isinstance(part, str) else escape(part.text(scope)) for part in self.parts
+            literal(part) if isinstance(part, str) else _escaped(part, scope, escape) for part in self.parts
         )
+
+
+def _escaped(placeholder: Placeholder, scope: Mapping[str, Document], escape: Callable[[str], str]) -> str:
+    try:
+        return escape(placeholder.text(scope))
+    except UnfitValueError as error:
+        raise TemplateError(placeholder.source, str(error)) from None
 
 
 class JsonTemplate:

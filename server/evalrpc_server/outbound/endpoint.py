@@ -32,7 +32,7 @@ _STREAM_HEADERS: tuple[Header, ...] = (
     (b"user-agent", b"evalrpc-server"),
 )
 
-_CONNECTION_HEADERS = frozenset(
+CONNECTION_HEADERS = frozenset(
     {
         b"connection",
         b"content-length",
@@ -73,10 +73,10 @@ class HttpEndpoint:
         self._http2 = http2
         self._plain: list[Header] = []
         self._secret: list[tuple[bytes, str]] = []
-        self._sealed = "${sealed:" in url
+        self._carries_secrets = "${sealed:" in url
         for name, value in (headers or {}).items():
             key = name.lower().encode("ascii")
-            if key in _CONNECTION_HEADERS:
+            if key in CONNECTION_HEADERS:
                 continue
             if REFERENCE.search(value):
                 self._secret.append((key, value))
@@ -86,7 +86,7 @@ class HttpEndpoint:
 
     def redact_answer(self, text: str) -> str:
         """Returns an answer without the secrets that calls carry, should it echo them."""
-        return self._secrets.redact_answer(text) if self._secret or self._sealed else text
+        return self._secrets.redact_answer(text) if self._secret or self._carries_secrets else text
 
     def excerpt(self, content: bytes) -> str:
         """Returns the beginning of an answer as it may be kept in an error."""
@@ -108,6 +108,8 @@ class HttpEndpoint:
         body: bytes | AsyncIterator[bytes],
         *,
         headers: Sequence[Header] = (),
+        private_headers: Sequence[Header] = (),
+        url: httpx.URL | None = None,
         max_response_bytes: int,
         any_status: bool = False,
     ) -> HttpResponse:
@@ -115,21 +117,23 @@ class HttpEndpoint:
 
         Args:
             method: of the call.
-            body: JSON.
+            body: JSON; empty for none.
             headers: beside those of the endpoint.
+            private_headers: the same, for the URL's own origin only.
+            url: another one of the endpoint's origin; by default the endpoint's own.
             max_response_bytes: the largest answer.
             any_status: whether the caller tells good from bad answers by itself.
 
         Raises:
             CallFailedError: there is no answer, it is not 2xx, it is too large, or a secret is missing.
         """
-        self._sealed = self._sealed or (isinstance(body, bytes) and SEALED_MARK in body)
+        self._carries_secrets = self._carries_secrets or (isinstance(body, bytes) and SEALED_MARK in body)
         return await self._client.send(
             HttpRequest(
-                url=self._url,
+                url=url or self._url,
                 method=method,
-                headers=(*_OUR_HEADERS, *headers),
-                private_headers=self._private_headers(),
+                headers=(*(_OUR_HEADERS if body else _OUR_HEADERS[1:]), *headers),
+                private_headers=[*self._private_headers(), *private_headers],
                 body=body,
                 max_response_bytes=max_response_bytes,
                 http2=self._http2,
@@ -141,34 +145,52 @@ class HttpEndpoint:
         self,
         body: bytes,
         *,
+        method: str = "POST",
         headers: Sequence[Header] = (),
+        private_headers: Sequence[Header] = (),
+        url: httpx.URL | None = None,
         accept: str = "text/event-stream",
         limits: StreamLimits | None = None,
         any_status: bool = False,
     ) -> AbstractAsyncContextManager[HttpStream]:
-        """Posts a JSON body and gives the answer, of the media type `accept`, as it comes.
+        """Sends a JSON body as `send` does, and gives the answer, of the media type `accept`, as it comes.
 
         With `any_status` the caller tells good from bad answers by itself.
 
         Raises:
             CallFailedError: there is no answer, it is not 2xx, or a secret is missing.
         """
-        self._sealed = self._sealed or SEALED_MARK in body
+        self._carries_secrets = self._carries_secrets or SEALED_MARK in body
         request = HttpRequest(
-            url=self._url,
-            headers=(*_STREAM_HEADERS, (b"accept", accept.encode("ascii")), *headers),
-            private_headers=self._private_headers(),
+            url=url or self._url,
+            method=method,
+            headers=(
+                *(_STREAM_HEADERS if body else _STREAM_HEADERS[1:]),
+                (b"accept", accept.encode("ascii")),
+                *headers,
+            ),
+            private_headers=[*self._private_headers(), *private_headers],
             body=body,
             http2=self._http2,
             any_status=any_status,
         )
         return self._client.stream(request, limits)
 
+    def expand(self, text: str) -> str:
+        """Returns a text with its references to secrets replaced; answers are redacted from then on.
+
+        Raises:
+            CallFailedError: a secret is missing.
+        """
+        if not REFERENCE.search(text):
+            return text
+        self._carries_secrets = True
+        try:
+            return self._secrets.expand(text)
+        except SecretError as error:
+            raise no_secret(self.origin, error) from None
+
     def _private_headers(self) -> list[Header]:
         if not self._secret:
             return self._plain
-        try:
-            resolved = [(name, self._secrets.expand(value).encode("ascii")) for name, value in self._secret]
-        except SecretError as error:
-            raise no_secret(self.origin, error) from None
-        return self._plain + resolved
+        return self._plain + [(name, self.expand(value).encode("ascii")) for name, value in self._secret]

@@ -75,19 +75,24 @@ def read_task_answer(text: Document) -> TaskAnswer:
         OutputTooLargeError: the output is above 1 MiB.
     """
     if not text.startswith("{"):
-        return TaskAnswer(output=_output(text))
+        return TaskAnswer(output=checked_output(text))
     envelope = _decode_envelope(text)
     if not (output := bytes(envelope.output)):
-        return TaskAnswer(output=_output(text))
+        return TaskAnswer(output=checked_output(text))
     return TaskAnswer(
-        output=_output(output.decode("utf-8")),
-        contexts=_contexts(envelope.contexts),
-        usage=_usage(envelope.usage),
-        metadata=_metadata(envelope.metadata),
+        output=checked_output(output.decode("utf-8")),
+        contexts=read_contexts(envelope.contexts),
+        usage=read_usage(envelope.usage),
+        metadata=read_metadata(envelope.metadata),
     )
 
 
-def _output(text: str) -> Document:
+def checked_output(text: str) -> Document:
+    """Returns an output's JSON text.
+
+    Raises:
+        OutputTooLargeError: it is above 1 MiB.
+    """
     if len(text) * 4 > MAX_DOCUMENT_BYTES and (size := len(text.encode("utf-8"))) > MAX_DOCUMENT_BYTES:
         raise OutputTooLargeError(size)
     return Document(text)
@@ -98,7 +103,12 @@ def _given(raw: msgspec.Raw) -> bytes:
     return b"" if content == _NULL else content
 
 
-def _contexts(raw: msgspec.Raw) -> tuple[Context, ...]:
+def read_contexts(raw: msgspec.Raw) -> tuple[Context, ...]:
+    """Reads a list of contexts: texts, or objects with the keys text or content, id, source and score.
+
+    Raises:
+        InvalidAnswerError: it is something else.
+    """
     if not (content := _given(raw)):
         return ()
     try:
@@ -122,7 +132,12 @@ def _context(given: str | _Context, path: str) -> Context:
     return Context(text=text, id=identity, source=given.source or "", score=given.score)
 
 
-def _usage(raw: msgspec.Raw) -> Usage | None:
+def read_usage(raw: msgspec.Raw) -> Usage | None:
+    """Reads an object with the keys input_tokens, output_tokens, cost_usd or cost, and model.
+
+    Raises:
+        InvalidAnswerError: it is something else.
+    """
     if not (content := _given(raw)):
         return None
     try:
@@ -138,7 +153,12 @@ def _usage(raw: msgspec.Raw) -> Usage | None:
     )
 
 
-def _metadata(raw: msgspec.Raw) -> Document | None:
+def read_metadata(raw: msgspec.Raw) -> Document | None:
+    """Reads metadata, an object.
+
+    Raises:
+        InvalidAnswerError: it is something else.
+    """
     if not (content := _given(raw)):
         return None
     if not content.startswith(b"{"):

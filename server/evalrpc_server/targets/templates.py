@@ -37,10 +37,8 @@ class ItemScope:
             "experiment": self._experiment_document(call.experiment),
             "trace_id": _json(call.trace_id),
         }
-        if self._include_expected_output:
-            scope["expected_output"] = (
-                _NULL if item.expected_output is None else _stripped(item.expected_output)
-            )
+        if self._include_expected_output and item.expected_output is not None:
+            scope["expected_output"] = _stripped(item.expected_output)
         return scope
 
     def _experiment_document(self, experiment: ExperimentRef) -> Document:

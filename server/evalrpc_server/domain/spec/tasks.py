@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from evalrpc_server.domain.spec.fields import GrpcAddress, Headers, HttpUrl, Name, OneOfModel, SpecModel
-
-
-class HttpTask(SpecModel):
-    """An HTTP endpoint that takes an item by POST and answers with its output."""
-
-    url: HttpUrl
-    headers: Headers
-    include_expected_output: bool = False
-    http2: bool = False
+from evalrpc_server.domain.spec.fields import GrpcAddress, Headers, Name, OneOfModel, SpecModel
+from evalrpc_server.domain.spec.http_task import HttpTask
+from evalrpc_server.domain.spec.llm_tasks import DifyTask, OpenAiTask, RagflowTask
 
 
 class GrpcTask(SpecModel):
@@ -35,4 +28,7 @@ class TaskSpec(OneOfModel):
 
     http: HttpTask | None = None
     grpc: GrpcTask | None = None
+    openai: OpenAiTask | None = None
+    dify: DifyTask | None = None
+    ragflow: RagflowTask | None = None
     worker: WorkerTask | None = None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from typing import TypeAlias
 
 from pydantic_core import PydanticCustomError
 
@@ -15,10 +16,23 @@ ITEM_ROOTS = ("input", "metadata", "item_id", "trial", "experiment", "trace_id")
 EXPECTED_OUTPUT = "expected_output"
 """What they may begin with as well where the task may see the expected output."""
 
+CAPTURED = "captured"
+"""What paths to values begin with that were kept of an earlier call's answer."""
+
+Fault: TypeAlias = tuple[str, str]
+"""The place within a field, such as `.messages[0].content`, and what is wrong with it."""
+
 
 def fault(problem: str, path: str = "") -> PydanticCustomError:
     """Makes the violation of a field, or of the place `path` within it, such as `.messages[0].content`."""
-    return PydanticCustomError("template", "{problem}", {"problem": problem, "path": path})
+    return faults([(path, problem)])
+
+
+def faults(found: Collection[Fault]) -> PydanticCustomError:
+    """Makes the violations of several places within a field."""
+    return PydanticCustomError(
+        "template", "{problem}", {"problem": next(iter(found))[1], "faults": list(found)}
+    )
 
 
 def check_template(value: JsonValue, *, roots: Collection[str] = ITEM_ROOTS, path: str = "") -> None:
@@ -30,26 +44,49 @@ def check_template(value: JsonValue, *, roots: Collection[str] = ITEM_ROOTS, pat
         path: its place within the field.
 
     Raises:
-        PydanticCustomError: it is malformed, or asks for a value that there is not.
+        PydanticCustomError: it is malformed, or asks for values that there are not.
+    """
+    check_syntax(value, path)
+    if found := list(find_faults(value, roots=roots, path=path)):
+        raise faults(found)
+
+
+def check_syntax(value: JsonValue, path: str = "") -> None:
+    """Checks that a template is well-formed.
+
+    Raises:
+        PydanticCustomError: it is malformed.
     """
     try:
         JsonTemplate(value)
     except TemplateSyntaxError as error:
         raise fault(error.problem, path + error.path) from None
+
+
+def find_faults(
+    value: JsonValue, *, roots: Collection[str], captured: Collection[str] = (), path: str = ""
+) -> Iterator[Fault]:
+    """Yields the values that a well-formed template asks for and that there are not, with their places.
+
+    Args:
+        value: the template.
+        roots: what its paths may begin with.
+        captured: the names of values that were kept of an earlier call's answer.
+        path: its place within the field.
+    """
     for place, text in template_strings(value, path):
         for placeholder in JsonTemplate(text).placeholders:
-            _check_root(placeholder, roots, place)
+            if problem := _problem(placeholder, roots, captured):
+                yield place, problem
 
 
-def _check_root(placeholder: Placeholder, roots: Collection[str], path: str) -> None:
-    if placeholder.root in roots:
-        return
-    if placeholder.root == EXPECTED_OUTPUT:
-        raise fault(
-            f"holds {placeholder.source}, which the task does not get to see; set include_expected_output",
-            path,
-        )
-    raise fault(
-        f"holds {placeholder.source}, but there is no {placeholder.root!r}; a path begins with {', '.join(roots)}",
-        path,
-    )
+def _problem(placeholder: Placeholder, roots: Collection[str], captured: Collection[str]) -> str:
+    root, source = placeholder.root, placeholder.source
+    if root in roots:
+        return ""
+    if root == CAPTURED:
+        name = placeholder.steps[0] if placeholder.steps else ""
+        return "" if name in captured else f"holds {source}, but no earlier call captures {name!r}"
+    if root == EXPECTED_OUTPUT:
+        return f"holds {source}, which the task does not get to see; set include_expected_output"
+    return f"holds {source}, but there is no {root!r}; a path begins with {', '.join(roots)}"

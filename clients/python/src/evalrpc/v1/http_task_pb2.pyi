@@ -77,7 +77,9 @@ class HttpTask(_message.Message):
 
     Templates: `{{path}}` inside a string is replaced by a value; a string that is nothing but one placeholder
     takes the value's own JSON type. Paths start at input, expected_output (only with `include_expected_output`),
-    metadata, item_id, trial, experiment, or captured. Selectors and predicates are JMESPath over the answer.
+    metadata, item_id, trial, trace_id (unique to each trial), experiment (id, name, run_name), or captured, and go on with
+    .member, ["any member"] or [0]. A path that ends in ? may lead nowhere: it stands for null, or for no text.
+    {{"..."}} stands for the text in quotes. Selectors and predicates are JMESPath over the answer.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -117,7 +119,9 @@ class HttpTask(_message.Message):
     STRIP_FIELD_NUMBER: _builtins.int
     RETRY_TIMEOUTS_FIELD_NUMBER: _builtins.int
     url: _builtins.str
-    """Where to call, http:// or https://; a template. Required."""
+    """Where to call, http:// or https://; a template, whose placeholders stand in the path or query and are
+    percent-encoded. Required.
+    """
     method: _builtins.str
     """The HTTP method. Default: POST."""
     include_expected_output: _builtins.bool
@@ -130,11 +134,13 @@ class HttpTask(_message.Message):
     """Whether an attempt that timed out is repeated. Default: it is not, as the endpoint may still be at work."""
     @_builtins.property
     def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Headers of every call; templates, which may hold secrets by reference, `${secret:NAME}`."""
+        """Headers of every call; templates, which may hold secrets by reference, `${secret:NAME}`. They go to the URL's own
+        origin only.
+        """
 
     @_builtins.property
     def body(self) -> _struct_pb2.Value:
-        """The body to send, as a template. Absent: evalrpc's own shape."""
+        """The body to send, as a template. Absent: evalrpc's own shape, or nothing with GET, HEAD and DELETE."""
 
     @_builtins.property
     def pre_call(self) -> Global___HttpCall:
@@ -142,7 +148,9 @@ class HttpTask(_message.Message):
 
     @_builtins.property
     def post_call(self) -> Global___HttpCall:
-        """A call to make after each trial's, whatever came of it, such as one that deletes the session. Absent: none."""
+        """A call to make after each trial's, whatever came of it, such as one that deletes the session. It is made in the
+        background, and its failure fails nothing. Absent: none.
+        """
 
     @_builtins.property
     def selectors(self) -> Global___HttpSelectors:
@@ -396,7 +404,9 @@ class HttpPolling(_message.Message):
     FAILED_FIELD_NUMBER: _builtins.int
     INTERVAL_FIELD_NUMBER: _builtins.int
     url: _builtins.str
-    """Where to ask, by GET; a template, which may use what `capture` found. Required."""
+    """Where to ask, by GET and with the task's headers; a template, which may use what `capture` found. It has the scheme,
+    host and port of the task's own `url`. Required.
+    """
     done: _builtins.str
     """A predicate that is true once the result is there; `HttpTask.selectors` apply to that answer. Required."""
     failed: _builtins.str

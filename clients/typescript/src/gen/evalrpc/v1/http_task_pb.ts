@@ -21,13 +21,16 @@ export const file_evalrpc_v1_http_task: GenFile = /*@__PURE__*/
  *
  * Templates: `{{path}}` inside a string is replaced by a value; a string that is nothing but one placeholder
  * takes the value's own JSON type. Paths start at input, expected_output (only with `include_expected_output`),
- * metadata, item_id, trial, experiment, or captured. Selectors and predicates are JMESPath over the answer.
+ * metadata, item_id, trial, trace_id (unique to each trial), experiment (id, name, run_name), or captured, and go on with
+ * .member, ["any member"] or [0]. A path that ends in ? may lead nowhere: it stands for null, or for no text.
+ * {{"..."}} stands for the text in quotes. Selectors and predicates are JMESPath over the answer.
  *
  * @generated from message evalrpc.v1.HttpTask
  */
 export type HttpTask = Message<"evalrpc.v1.HttpTask"> & {
   /**
-   * Where to call, http:// or https://; a template. Required.
+   * Where to call, http:// or https://; a template, whose placeholders stand in the path or query and are
+   * percent-encoded. Required.
    *
    * @generated from field: string url = 1;
    */
@@ -41,7 +44,8 @@ export type HttpTask = Message<"evalrpc.v1.HttpTask"> & {
   method: string;
 
   /**
-   * Headers of every call; templates, which may hold secrets by reference, `${secret:NAME}`.
+   * Headers of every call; templates, which may hold secrets by reference, `${secret:NAME}`. They go to the URL's own
+   * origin only.
    *
    * @generated from field: map<string, string> headers = 3;
    */
@@ -62,7 +66,7 @@ export type HttpTask = Message<"evalrpc.v1.HttpTask"> & {
   http2: boolean;
 
   /**
-   * The body to send, as a template. Absent: evalrpc's own shape.
+   * The body to send, as a template. Absent: evalrpc's own shape, or nothing with GET, HEAD and DELETE.
    *
    * @generated from field: google.protobuf.Value body = 6;
    */
@@ -76,7 +80,8 @@ export type HttpTask = Message<"evalrpc.v1.HttpTask"> & {
   preCall?: HttpCall | undefined;
 
   /**
-   * A call to make after each trial's, whatever came of it, such as one that deletes the session. Absent: none.
+   * A call to make after each trial's, whatever came of it, such as one that deletes the session. It is made in the
+   * background, and its failure fails nothing. Absent: none.
    *
    * @generated from field: evalrpc.v1.HttpCall post_call = 8;
    */
@@ -132,13 +137,16 @@ export type HttpTask = Message<"evalrpc.v1.HttpTask"> & {
  *
  * Templates: `{{path}}` inside a string is replaced by a value; a string that is nothing but one placeholder
  * takes the value's own JSON type. Paths start at input, expected_output (only with `include_expected_output`),
- * metadata, item_id, trial, experiment, or captured. Selectors and predicates are JMESPath over the answer.
+ * metadata, item_id, trial, trace_id (unique to each trial), experiment (id, name, run_name), or captured, and go on with
+ * .member, ["any member"] or [0]. A path that ends in ? may lead nowhere: it stands for null, or for no text.
+ * {{"..."}} stands for the text in quotes. Selectors and predicates are JMESPath over the answer.
  *
  * @generated from message evalrpc.v1.HttpTask
  */
 export type HttpTaskJson = {
   /**
-   * Where to call, http:// or https://; a template. Required.
+   * Where to call, http:// or https://; a template, whose placeholders stand in the path or query and are
+   * percent-encoded. Required.
    *
    * @generated from field: string url = 1;
    */
@@ -152,7 +160,8 @@ export type HttpTaskJson = {
   method?: string;
 
   /**
-   * Headers of every call; templates, which may hold secrets by reference, `${secret:NAME}`.
+   * Headers of every call; templates, which may hold secrets by reference, `${secret:NAME}`. They go to the URL's own
+   * origin only.
    *
    * @generated from field: map<string, string> headers = 3;
    */
@@ -173,7 +182,7 @@ export type HttpTaskJson = {
   http2?: boolean;
 
   /**
-   * The body to send, as a template. Absent: evalrpc's own shape.
+   * The body to send, as a template. Absent: evalrpc's own shape, or nothing with GET, HEAD and DELETE.
    *
    * @generated from field: google.protobuf.Value body = 6;
    */
@@ -187,7 +196,8 @@ export type HttpTaskJson = {
   preCall?: HttpCallJson;
 
   /**
-   * A call to make after each trial's, whatever came of it, such as one that deletes the session. Absent: none.
+   * A call to make after each trial's, whatever came of it, such as one that deletes the session. It is made in the
+   * background, and its failure fails nothing. Absent: none.
    *
    * @generated from field: evalrpc.v1.HttpCall post_call = 8;
    */
@@ -581,7 +591,8 @@ export const HttpEventStreamSchema: GenMessage<HttpEventStream, {jsonType: HttpE
  */
 export type HttpPolling = Message<"evalrpc.v1.HttpPolling"> & {
   /**
-   * Where to ask, by GET; a template, which may use what `capture` found. Required.
+   * Where to ask, by GET and with the task's headers; a template, which may use what `capture` found. It has the scheme,
+   * host and port of the task's own `url`. Required.
    *
    * @generated from field: string url = 1;
    */
@@ -623,7 +634,8 @@ export type HttpPolling = Message<"evalrpc.v1.HttpPolling"> & {
  */
 export type HttpPollingJson = {
   /**
-   * Where to ask, by GET; a template, which may use what `capture` found. Required.
+   * Where to ask, by GET and with the task's headers; a template, which may use what `capture` found. It has the scheme,
+   * host and port of the task's own `url`. Required.
    *
    * @generated from field: string url = 1;
    */
