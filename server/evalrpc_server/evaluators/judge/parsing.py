@@ -30,7 +30,7 @@ REASONING = ("reasoning", "reason", "explanation", "rationale", "justification",
 MAX_STARTS = 100
 """How many places in a text are tried as the beginning of an object."""
 
-_THOUGHTS = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
+_THOUGHTS_END = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
 _FRACTION = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)\s*/\s*([0-9]+(?:\.[0-9]+)?)")
 _TRUE = frozenset(
     {"true", "yes", "y", "pass", "passed", "correct", "supported", "1", "是", "对", "да", "通过"}
@@ -48,9 +48,7 @@ def read_answer(text: str) -> JsonValue:
     Raises:
         InvalidVerdictError: there is none.
     """
-    plain = _THOUGHTS.sub("", text).strip()
-    if plain.lower().startswith("</think>"):
-        plain = plain[len("</think>") :].strip()
+    plain = _THOUGHTS_END.split(text)[-1].strip()
     if not plain:
         raise InvalidVerdictError("is empty")
     try:
