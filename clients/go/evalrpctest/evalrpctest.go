@@ -32,18 +32,18 @@ func Run(t testing.TB, client *evalrpc.Client, options evalrpc.RunOptions) *eval
 }
 
 // AssertAtLeast fails the test unless a value is at least the bound. The value is the run evaluation of this name, or the
-// mean of the item evaluations of this name, in which true counts as 1 and failed and unscored ones do not count.
+// mean of the item evaluations of this name, in which true counts as 1 and failed and unscored ones do not count. The items
+// shown are those that failed or lie below the bound; for a run evaluation, those
+// with an evaluation that is 0 or below its mean.
 func AssertAtLeast(t testing.TB, result *evalrpc.ExperimentResult, name string, bound float64) {
 	t.Helper()
-	check(t, result, name, fmt.Sprintf("at least %g", bound),
-		func(value float64) bool { return value >= bound }, func(value float64) bool { return value < bound })
+	check(t, result, name, fmt.Sprintf("at least %g", bound), bound, func(value, bound float64) bool { return value < bound })
 }
 
 // AssertAtMost fails the test unless a value, as with [AssertAtLeast], is at most the bound.
 func AssertAtMost(t testing.TB, result *evalrpc.ExperimentResult, name string, bound float64) {
 	t.Helper()
-	check(t, result, name, fmt.Sprintf("at most %g", bound),
-		func(value float64) bool { return value <= bound }, func(value float64) bool { return value > bound })
+	check(t, result, name, fmt.Sprintf("at most %g", bound), bound, func(value, bound float64) bool { return value > bound })
 }
 
 // AssertNoFailures fails the test if a task failed, or an evaluator.
@@ -71,7 +71,8 @@ func AssertNoFailures(t testing.TB, result *evalrpc.ExperimentResult) {
 }
 
 func check(
-	t testing.TB, result *evalrpc.ExperimentResult, name, wanted string, holds, toBlame func(float64) bool,
+	t testing.TB, result *evalrpc.ExperimentResult, name, wanted string, bound float64,
+	misses func(value, bound float64) bool,
 ) {
 	t.Helper()
 	value, ok := valueOf(result, name)
@@ -79,8 +80,14 @@ func check(
 		t.Errorf("%s: there is no value of %s, which must be %s\n%s", result.RunName(), name, wanted, result.Format())
 		return
 	}
-	if holds(value) {
+	if !misses(value, bound) {
 		return
+	}
+	means := map[string]float64{}
+	for _, summary := range result.Experiment.Summaries {
+		if summary.Mean != nil {
+			means[summary.Name] = *summary.Mean
+		}
 	}
 	var blamed []string
 	for _, each := range result.ItemResults {
@@ -88,11 +95,21 @@ func check(
 			blamed = append(blamed, describe(each, each.Failure.String()))
 			continue
 		}
-		evaluation, found := each.Evaluation(name)
-		if number, scored := evaluation.Number(); found && scored && toBlame(number) {
-			blamed = append(blamed, describe(each, fmt.Sprintf("%s is %g", name, number)))
-		} else if failure := evaluation.Failure(); failure != nil {
-			blamed = append(blamed, describe(each, name+": "+failure.String()))
+		for _, evaluation := range each.Evaluations {
+			_, isOfItems := each.Evaluation(name)
+			if isOfItems && evaluation.Name != name {
+				continue
+			}
+			number, scored := evaluation.Number()
+			low := misses(number, bound)
+			if !isOfItems { // the bound is on a run evaluation, which may rest on any of them
+				low = misses(number, means[evaluation.Name]) || low && number == 0
+			}
+			if scored && low {
+				blamed = append(blamed, describe(each, fmt.Sprintf("%s is %g", evaluation.Name, number)))
+			} else if failure := evaluation.Failure(); failure != nil {
+				blamed = append(blamed, describe(each, evaluation.Name+": "+failure.String()))
+			}
 		}
 	}
 	t.Errorf("%s: %s is %.3f and must be %s\n%s", result.RunName(), name, value, wanted, shown(blamed))

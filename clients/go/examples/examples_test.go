@@ -5,6 +5,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -70,8 +71,19 @@ func TestExamplesDoWhatTheySay(t *testing.T) {
 			contains(t, string(output), wants...)
 		})
 	}
+	t.Run("accuracy", failsBelow)
 	t.Run("worker", hostsAndDrains)
 	t.Run("langfuse", linksAndScores)
+}
+
+func failsBelow(t *testing.T) {
+	tests := exec.CommandContext(t.Context(), "go", "test", "-tags=below", "-run=Below", "./accuracy")
+	output, err := tests.CombinedOutput()
+	if failed := (&exec.ExitError{}); !errors.As(err, &failed) || failed.ExitCode() != 1 {
+		t.Fatalf("%v: %s", err, output)
+	}
+	contains(t, string(output), "--- FAIL: TestAccuracyFailsBelow", "avg_accuracy is 0.500 and must be at least 0.8",
+		`item 2 (de), input "Germany", expected "Berlin", output "Bonn"`)
 }
 
 func hostsAndDrains(t *testing.T) {

@@ -153,6 +153,9 @@ def test_junit_holds_items_and_thresholds(evalrpc: Evalrpc, spec: Path, tmp_path
     failure, error = cases["not accuracy < 0.9"].find("failure"), cases[BOOM].find("error")
     assert failure is not None
     assert failure.get("message") == "accuracy < 0.9: accuracy is 0.5"
+    for told in (str(failure.text), done.stderr):
+        assert "Items that failed or scored low (2):\n  2. bonn\n     input:    Bonn\n" in told
+        assert "1. paris" not in told
     assert error is not None
     assert error.get("type") == "TASK_HTTP_STATUS"
 

@@ -24,5 +24,10 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer Shared.Stop()
+	// Examples find the server as a user's programs do.
+	if err := os.Setenv("EVALRPC_ADDRESS", Shared.Address); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	return m.Run()
 }

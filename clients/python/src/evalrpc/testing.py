@@ -6,16 +6,13 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from evalrpc._model.blame import blame
 from evalrpc._model.conditions import COMPARISONS, value_of
-from evalrpc._model.evaluation import Evaluation
 from evalrpc._model.experiment import ExperimentState
-from evalrpc._model.item_result import ItemResult
-from evalrpc._model.report import shown, verdict
 from evalrpc._model.result import ExperimentResult
 
 __all__ = ["assert_passes"]
 
-_MOST_SHOWN = 10
 _CONDITION = re.compile(r"\s*(?P<comparison><=|>=|==|!=|<|>)\s*(?P<bound>\S+)\s*")
 
 
@@ -76,44 +73,5 @@ def _problems(
 
 def _message(result: ExperimentResult, problems: Iterable[str], names: Iterable[str]) -> str:
     lines = ["the experiment does not pass:", *(f"  ✗ {problem}" for problem in problems)]
-    blamed = _blamed(result, frozenset(names))
-    if blamed:
-        lines += ["", f"Items that failed or scored low ({len(blamed)}):"]
-        for each in blamed[:_MOST_SHOWN]:
-            lines += _item(each)
-        if len(blamed) > _MOST_SHOWN:
-            lines.append(f"  and {len(blamed) - _MOST_SHOWN} more")
-    return "\n".join(lines)
-
-
-def _blamed(result: ExperimentResult, names: frozenset[str]) -> list[ItemResult]:
-    """Returns the results that failed, or with an evaluation that did, is false or 0, or lies below its mean."""
-    means = {summary.name: summary.mean for summary in result.experiment.summaries}
-
-    def is_low(evaluation: Evaluation) -> bool:
-        value, mean = evaluation.value, means.get(evaluation.name)
-        if value is None or isinstance(value, str):
-            return evaluation.error is not None
-        return not value or (not isinstance(value, bool) and mean is not None and value < mean)
-
-    def is_to_blame(each: ItemResult) -> bool:
-        # Thresholds may name run evaluations alone; then every item evaluation tells something.
-        named = [evaluation for evaluation in each.evaluations if evaluation.name in names]
-        return each.error is not None or any(is_low(evaluation) for evaluation in named or each.evaluations)
-
-    return [each for each in result.item_results if is_to_blame(each)]
-
-
-def _item(result: ItemResult) -> Iterator[str]:
-    item = result.item
-    yield f"  {item.index + 1}. {item.id}"
-    yield f"     input:    {shown(item.input)}"
-    if item.expected_output_json is not None:
-        yield f"     expected: {shown(item.expected_output)}"
-    if result.error is None:
-        yield f"     output:   {shown(result.output)}"
-    else:
-        yield f"     error:    {result.error}"
-    for evaluation in result.evaluations:
-        comment = f" ({evaluation.comment})" if evaluation.comment else ""
-        yield f"     {evaluation.name}: {verdict(evaluation)}{comment}"
+    blamed = blame(result, names)
+    return "\n".join([*lines, "", *blamed] if blamed else lines)

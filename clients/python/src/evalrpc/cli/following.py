@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from evalrpc._model.blame import blame
 from evalrpc._model.experiment import ExperimentState
 from evalrpc._model.result import ExperimentResult
 from evalrpc._spec.experiment import ExperimentFields
@@ -84,6 +85,9 @@ def _report(result: ExperimentResult, arguments: Namespace) -> int:
     reasons = missed(arguments.fail_if, result)
     for reason in reasons.values():
         complain(f"missed {reason}")
+    if reasons:
+        for line in blame(result, [threshold.name for threshold in reasons]):
+            note(line)
     if arguments.junit:
         write_junit(arguments.junit, result, arguments.fail_if, reasons)
     return exit_code(result.experiment, thresholds_met=not reasons)

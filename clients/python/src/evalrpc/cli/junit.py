@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from evalrpc._model.blame import blame
 from evalrpc._model.evaluation import Evaluation
+from evalrpc._model.experiment import ExperimentState
 from evalrpc._model.item_result import ItemResult
 from evalrpc._model.result import ExperimentResult
 from evalrpc.cli.thresholds import Threshold
@@ -20,20 +22,21 @@ def write_junit(
 ) -> None:
     """Writes a test case for each item and for each threshold and gate.
 
-    An item whose task or whose evaluator failed is an error; a threshold or gate that was missed is a failure. What an
-    evaluation says of one item fails nothing, as it is the thresholds that say what is good enough.
+    An item whose task or whose evaluator failed is an error; a threshold or gate that was missed is a failure, which shows
+    the items that scored low. What an evaluation says of one item fails nothing by itself, as it is the thresholds that
+    say what is good enough. A run that did not succeed has a case of its own.
 
     Raises:
         OSError: the file cannot be written.
     """
     suite = ET.Element("testsuite", name=_clean(result.name), id=result.experiment_id)
     cases = [_item(each) for each in result.item_results]
-    cases += [_condition(f"not {each}", reasons.get(each)) for each in thresholds]
+    cases += [_condition(f"not {each}", reasons.get(each), blame(result, [each.name])) for each in thresholds]
     cases += [
         _condition(each.name, None if each.passed else each.message) for each in result.experiment.gates
     ]
-    if result.error is not None:
-        cases.append(_failed_run(str(result.error)))
+    if result.state is not ExperimentState.SUCCEEDED:
+        cases.append(_failed_run(str(result.error or f"the run ended as {result.state}")))
     for case in cases:
         case.set("classname", _clean(result.name))
         suite.append(case)
@@ -61,10 +64,11 @@ def _item(result: ItemResult) -> ET.Element:
     return case
 
 
-def _condition(name: str, reason: str | None) -> ET.Element:
+def _condition(name: str, reason: str | None, blamed: Sequence[str] = ()) -> ET.Element:
     case = ET.Element("testcase", name=_clean(name))
     if reason is not None:
-        ET.SubElement(case, "failure", type="threshold", message=_clean(reason)).text = _clean(reason)
+        failure = ET.SubElement(case, "failure", type="threshold", message=_clean(reason))
+        failure.text = _clean("\n".join([reason, *blamed]))
     return case
 
 
