@@ -38,7 +38,9 @@ def rate_interval(rate: float, n: float, *, confidence: float, df: float | None 
     squared = reach * reach
     middle = (rate + squared / (2 * n)) / (1 + squared / n)
     half = reach / (1 + squared / n) * math.sqrt(rate * (1 - rate) / n + squared / (4 * n * n))
-    return Interval(low=max(0.0, middle - half), high=min(1.0, middle + half), confidence=confidence)
+    low = middle - half if rate > 0 else 0.0
+    high = middle + half if rate < 1 else 1.0
+    return Interval(low=max(0.0, low), high=min(1.0, high), confidence=confidence)
 
 
 def effective_number(rate: float, standard_error: float, clusters: int) -> float:
