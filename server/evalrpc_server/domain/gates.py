@@ -91,14 +91,16 @@ def judge_threshold(
         run_evaluations: what the run evaluators said.
         results: trials with a result, failed ones included.
     """
+    given = next((each for each in run_evaluations if each.name == gate.evaluation), None)
     summary = summaries.get(gate.evaluation)
+    if summary is None and given is None and rule.statistic is GateStatistic.ERROR_RATE:
+        summary = EvaluationSummary()  # every result lacks it, as where all tasks failed
     if summary is not None:
         what = f"the {_WORDS[rule.statistic]} of {gate.evaluation}"
         value = _statistic(summary, rule.statistic, results)
         over = f" over {summary.n} of {results} results"
     else:
         what, over = gate.evaluation, ""
-        given = next((each for each in run_evaluations if each.name == gate.evaluation), None)
         if given is None:
             return missed(gate, f"there is no evaluation named {gate.evaluation}")
         if given.error is not None:
