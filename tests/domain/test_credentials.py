@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from evalrpc_server.domain.credentials import find_sealed, redact_credentials, replace_credentials
@@ -14,7 +16,7 @@ def seal(value: str) -> str:
     return "${sealed:" + value.encode().hex() + "}"
 
 
-def written_out(fields):
+def written_out(fields: dict[str, Any]) -> list[str]:
     """Returns what of a spec's fields is replaced, in their order."""
     found: list[str] = []
 

@@ -219,7 +219,10 @@ async def test_no_spelling_of_an_inner_address_gets_through(monkeypatch, http2):
 
 @pytest.mark.parametrize("http2", [False, True])
 async def test_a_name_that_changes_its_address_leads_to_allowed_ones_only(monkeypatch, http2):
-    table = {"rebind.example": [["127.0.0.2"], ["127.0.0.1"]], "both.example": [["127.0.0.1", "127.0.0.2"]]}
+    table: dict[str, Sequence[Sequence[str]]] = {
+        "rebind.example": [["127.0.0.2"], ["127.0.0.1"]],
+        "both.example": [["127.0.0.1", "127.0.0.2"]],
+    }
     async with trap() as app, way_out("127.0.0.2/32") as outbound:
         with names(monkeypatch, table):
             rebound = outbound.endpoint(f"http://rebind.example:{app.port}/", http2=http2)

@@ -173,6 +173,7 @@ class Experiment:
         task_spending: what the task's calls took.
         evaluation_spending: what the evaluators' own models took.
         origin: the experiment that this one looks at again; None where it looks at none.
+        unsettled: whether it was accepted without asking Langfuse what it needs to know, which is done before it runs.
         waiting: why nothing moves at the moment; None where nothing is in the way.
     """
 
@@ -197,6 +198,7 @@ class Experiment:
     task_spending: Spending = NOTHING_SPENT
     evaluation_spending: Spending = NOTHING_SPENT
     origin: Origin | None = None
+    unsettled: bool = False
 
     @property
     def evaluation_summaries(self) -> Mapping[str, EvaluationSummary]:

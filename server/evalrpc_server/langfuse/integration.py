@@ -70,10 +70,9 @@ class LangfuseIntegration:
         Raises:
             RequestError: there is no such project or dataset, or Langfuse is needed and does not answer.
         """
-        recorded = spec.langfuse_sync is not LangfuseSync.OFF and len(self._connections) > 0
-        if spec.langfuse_dataset is None and not recorded and not spec.langfuse_project:
+        connection = self._chosen(spec, path)
+        if connection is None:
             return spec, None
-        connection = self._connections.resolve(spec.langfuse_project, path=f"{path}.langfuse_project")
         project = connection.project
         changes: dict[str, object] = {"langfuse_project": project.name}
         status = LangfuseStatus(project=project.name)
@@ -86,7 +85,29 @@ class LangfuseIntegration:
                 info = await connection.server.info()
             changes["langfuse_dataset"] = pinned
             status = replace(status, dataset_id=dataset_id, link_mode=info.link_mode(project.link_mode))
-        return spec.model_copy(update=changes), status if recorded else None
+        return spec.model_copy(update=changes), status if self._is_recorded(spec) else None
+
+    def choose(self, spec: ExperimentSpec, *, path: str) -> tuple[ExperimentSpec, LangfuseStatus | None]:
+        """Chooses the project, without asking Langfuse.
+
+        Raises:
+            RequestError: there is no such project.
+        """
+        connection = self._chosen(spec, path)
+        if connection is None:
+            return spec, None
+        name = connection.project.name
+        status = LangfuseStatus(project=name) if self._is_recorded(spec) else None
+        return spec.model_copy(update={"langfuse_project": name}), status
+
+    def _chosen(self, spec: ExperimentSpec, path: str) -> Connection | None:
+        """Returns the project that a spec needs; None where it needs none."""
+        if spec.langfuse_dataset is None and not self._is_recorded(spec) and not spec.langfuse_project:
+            return None
+        return self._connections.resolve(spec.langfuse_project, path=f"{path}.langfuse_project")
+
+    def _is_recorded(self, spec: ExperimentSpec) -> bool:
+        return spec.langfuse_sync is not LangfuseSync.OFF and len(self._connections) > 0
 
     def source(self, experiment: Experiment) -> DataSource | None:
         """Returns where an experiment's data is fetched from; None for data that is in the store already."""

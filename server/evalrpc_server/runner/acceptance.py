@@ -75,7 +75,7 @@ class Acceptance:
         self._comparisons = comparisons
 
     async def accept(
-        self, spec: ExperimentSpec, *, request_id: str = "", path: str = "experiment"
+        self, spec: ExperimentSpec, *, request_id: str = "", path: str = "experiment", later: bool = False
     ) -> Experiment:
         """Returns a new experiment, its defaults filled in and its registered evaluators pinned.
 
@@ -83,6 +83,7 @@ class Acceptance:
             spec: what to run.
             request_id: the caller's id for the request.
             path: where the spec stands in the request, for violations.
+            later: whether what an outside system has to say is asked for only before the experiment runs.
 
         Raises:
             InvalidRequestError: the spec refers to what does not exist, or uses it wrongly.
@@ -105,7 +106,11 @@ class Acceptance:
         now = self._clock.now()
         run_name = spec.run_name or f"{spec.name} - {now.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
         spec = spec.model_copy(update={"run_name": run_name})
-        spec, langfuse = await self._integration.accept(self.sealed(spec), path=path)
+        spec = self.sealed(spec)
+        if later:
+            spec, langfuse = self._integration.choose(spec, path=path)
+        else:
+            spec, langfuse = await self._integration.accept(spec, path=path)
         return Experiment(
             id=experiment_id,
             spec=spec,
@@ -115,6 +120,7 @@ class Acceptance:
             request_id=request_id,
             create_time=now,
             langfuse=langfuse,
+            unsettled=later,
         )
 
     def sealed(self, spec: Model) -> Model:

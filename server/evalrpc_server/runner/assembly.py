@@ -81,6 +81,16 @@ class SpecAssembly:
             earlier=EarlierResults(experiment.origin, self._store) if experiment.origin else None,
         )
 
+    async def settle(self, experiment: Experiment) -> tuple[Experiment, Reporter]:
+        """Asks the integration what was not asked when the experiment was accepted.
+
+        Raises:
+            RequestError: it refuses, or does not answer.
+        """
+        spec, langfuse = await self._integration.accept(experiment.spec, path="experiment")
+        settled = replace(experiment, spec=spec, langfuse=langfuse, unsettled=False)
+        return settled, self.reporter(settled)
+
     def reporter(self, experiment: Experiment) -> Reporter:
         """Returns what tells of the experiment elsewhere."""
         return self._integration.reporter(experiment) or NoReporter()

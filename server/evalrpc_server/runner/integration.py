@@ -30,6 +30,13 @@ class Integration(Protocol):
             RequestError: it asks for what is not there.
         """
 
+    def choose(self, spec: ExperimentSpec, *, path: str) -> tuple[ExperimentSpec, LangfuseStatus | None]:
+        """Does of `accept` what can be done without asking the system; `accept` does the rest later.
+
+        Raises:
+            RequestError: it asks for what the configuration does not have.
+        """
+
     def source(self, experiment: Experiment) -> DataSource | None:
         """Returns where an experiment's data is fetched from; None for data that is in the store already."""
 
@@ -41,6 +48,10 @@ class NoIntegration:
     """Adds nothing."""
 
     async def accept(self, spec: ExperimentSpec, *, path: str) -> tuple[ExperimentSpec, None]:  # noqa: ARG002
+        """Returns the spec as it is."""
+        return spec, None
+
+    def choose(self, spec: ExperimentSpec, *, path: str) -> tuple[ExperimentSpec, None]:  # noqa: ARG002
         """Returns the spec as it is."""
         return spec, None
 

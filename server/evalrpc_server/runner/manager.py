@@ -46,6 +46,9 @@ class Assembly(Protocol):
     async def parts(self, experiment: Experiment) -> Parts:
         """Returns the parts of one run."""
 
+    async def settle(self, experiment: Experiment) -> tuple[Experiment, Reporter]:
+        """Asks what was not asked when the experiment was accepted; returns it as it is from now on."""
+
     def reporter(self, experiment: Experiment) -> Reporter:
         """Returns what tells of the experiment elsewhere."""
 
@@ -255,6 +258,7 @@ class Manager:
         run = Run(
             recorder,
             self._assembly.parts,
+            settle=self._assembly.settle,
             places=self._places,
             store=self._store,
             clock=self._clock,

@@ -57,9 +57,16 @@ class _Wait:
     waiting: Error | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """What the run had to know before it could begin is known."""
+
+    experiment: Experiment
+
+
 T = TypeVar("T")
 
-_Entry = _Result | RunEvaluations | _Change | _Wait
+_Entry = _Result | RunEvaluations | _Change | _Wait | _Settled
 
 
 class Recorder:
@@ -110,6 +117,11 @@ class Recorder:
         """Stores and publishes a change of state, and what is concluded at the end; returns when that is done."""
         langfuse = await self._delivered()
         await self._record(_Change(state, self._clock.now(), error, langfuse, conclusion))
+
+    async def settle(self, settled: Experiment, reporter: Reporter) -> None:
+        """Stores and publishes the spec and the record elsewhere as they are fixed from now on; returns when that is done."""
+        await self._record(_Settled(settled))
+        self._reporter = reporter
 
     async def note_waiting(self, waiting: Error | None) -> None:
         """Stores and publishes why nothing moves, or that nothing is in the way any more."""
@@ -185,7 +197,8 @@ class Recorder:
             events.append(
                 Event(sequence=experiment.sequence, time=now, progress=experiment.progress, body=body)
             )
-        return Commit(experiment=experiment, events=events, outbox=outbox)
+        respecified = any(isinstance(entry, _Settled) for entry in entries)
+        return Commit(experiment=experiment, events=events, outbox=outbox, respecified=respecified)
 
     def _apply(
         self, experiment: Experiment, entry: _Entry
@@ -215,6 +228,11 @@ class Recorder:
             )
         if isinstance(entry, _Wait):
             experiment = replace(experiment, waiting=entry.waiting)
+        elif isinstance(entry, _Settled):
+            settled = entry.experiment
+            experiment = replace(
+                experiment, spec=settled.spec, langfuse=settled.langfuse, unsettled=False, waiting=None
+            )
         else:
             experiment = _with_change(experiment, entry)
         return experiment, experiment, ()

@@ -20,6 +20,7 @@ from evalrpc_server.runner.faults import fault, log_fault
 from evalrpc_server.runner.hosting import Attendance, Hosting, RunError
 from evalrpc_server.runner.parts import Parts
 from evalrpc_server.runner.recorder import Recorder
+from evalrpc_server.runner.settling import Settle, Settling
 from evalrpc_server.runner.stored import StoredResults
 from evalrpc_server.runner.trials import Trials, cut_off
 from evalrpc_server.store.port import ExperimentStore
@@ -44,6 +45,7 @@ class Run:
         recorder: Recorder,
         build: Callable[[Experiment], Awaitable[Parts]],
         *,
+        settle: Settle,
         places: asyncio.Semaphore,
         store: ExperimentStore,
         clock: Clock,
@@ -51,6 +53,7 @@ class Run:
     ) -> None:
         self._recorder = recorder
         self._build = build
+        self._settle = settle
         self._places = places
         self._placed = False
         self._parts: Parts | None = None
@@ -131,6 +134,8 @@ class Run:
             await self._trials.finish(self._grace)
 
     async def _prepare(self) -> None:
+        if self.experiment.unsettled:
+            await Settling(self._settle, self._recorder, self._clock).settle()
         await self._take_place()
         self._parts = await self._build(self.experiment)
         if self._parts.hosting:

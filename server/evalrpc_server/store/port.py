@@ -70,11 +70,13 @@ class Commit:
         events: to be appended to the log; sequences go on from the stored ones without a gap. An event whose body is an
             `ItemResult` also stores the result.
         outbox: records to be delivered.
+        respecified: whether the experiment's spec is another one than before.
     """
 
     experiment: Experiment
     events: Sequence[Event]
     outbox: Sequence[OutboxRecord] = ()
+    respecified: bool = False
 
 
 class ResultOrder(Enum):
@@ -333,6 +335,9 @@ class OutboxStore(Protocol):
         self, project: str, kind: str, *, after: int = 0, limit: int, characters: int = PAGE_CHARACTERS
     ) -> Sequence[QueuedRecord]:
         """Returns queued records of one kind of a project behind a position, oldest first."""
+
+    async def outbox_end(self) -> int:
+        """Returns the position of the newest record, settled or not; 0 where there was none yet."""
 
     async def settle_outbox(
         self, *, accepted: Collection[int] = (), rejected: Mapping[int, str] | None = None

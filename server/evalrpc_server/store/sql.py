@@ -249,6 +249,10 @@ class SqlStore:
             outbox.read, project, kind, after=after, limit=limit, characters=characters
         )
 
+    async def outbox_end(self) -> int:
+        """Returns the position of the newest record, settled or not; 0 where there was none yet."""
+        return await self._readers.read(outbox.end)
+
     async def settle_outbox(
         self, *, accepted: Collection[int] = (), rejected: Mapping[int, str] | None = None
     ) -> None:

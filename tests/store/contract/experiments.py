@@ -61,6 +61,15 @@ class ExperimentContract:
         assert stored is not None
         assert stored.spec == spec
 
+    async def test_a_spec_can_be_replaced_with_a_change(self, store: Store):
+        created = await create(store)
+        settled = replace(created, spec=make_spec(description="settled"))
+        kept = advance(settled, [settled])
+        await store.commit(kept)
+        assert (await store.get_experiment("e1") or created).spec == created.spec
+        await store.commit(replace(advance(kept.experiment, [settled]), respecified=True))
+        assert (await store.get_experiment("e1") or created).spec == settled.spec
+
     async def test_what_is_not_stored_is_none_or_empty(self, store: Store):
         assert await store.get_experiment("none") is None
         assert list(await store.read_events("none", after=0, limit=10)) == []

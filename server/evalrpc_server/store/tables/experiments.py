@@ -147,6 +147,12 @@ def _advance(connection: Connection, changes: Sequence[Change]) -> bool:
     )
     if not changed:
         return False
+    if any(change.commit.respecified for change in changes):
+        spec = codec.encode_model(experiment.spec)
+        connection.execute(
+            "UPDATE specs SET characters = ?, spec = ? WHERE experiment_id = ?",
+            (len(spec), spec, experiment.id),
+        )
     last_item = max(change.rows.last_item for change in changes)
     if last_item >= 0 and not connection.query(
         "SELECT 1 FROM experiments e JOIN collections c ON c.id = e.items WHERE e.id = ? AND c.count > ?",

@@ -124,6 +124,12 @@ def read(
     ]
 
 
+def end(connection: Connection) -> int:
+    """Returns the newest record's position, or 0."""
+    ((position,),) = connection.query("SELECT COALESCE(MAX(position), 0) FROM outbox")
+    return int(position)
+
+
 def settle(connection: Connection, settlements: Sequence[Settlement]) -> Sequence[None]:
     """Marks queued records as accepted or rejected; others stay as they are."""
     for settlement in settlements:
