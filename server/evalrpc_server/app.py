@@ -43,6 +43,7 @@ from evalrpc_server.runner.assembly import SpecAssembly
 from evalrpc_server.runner.comparison.comparisons import Comparisons
 from evalrpc_server.runner.comparison.conclusion import Conclusions
 from evalrpc_server.runner.manager import Manager
+from evalrpc_server.runner.second_looks import SecondLooks
 from evalrpc_server.runner.uploads import BrokenUploads
 from evalrpc_server.store.port import Store
 from evalrpc_server.store.registry import open_store
@@ -181,7 +182,11 @@ class App:
     ) -> list[Service]:
         acceptance = Acceptance(store, clock, langfuse, seal=self._secrets.seal, comparisons=comparisons)
         experiments = ExperimentServicer(
-            acceptance=acceptance, manager=manager, store=store, comparisons=comparisons
+            acceptance=acceptance,
+            manager=manager,
+            store=store,
+            comparisons=comparisons,
+            looks=SecondLooks(acceptance, store, clock),
         )
         evaluators = EvaluatorServicer(acceptance=acceptance, store=store, clock=clock)
         hosted = WorkerServicer(workers)

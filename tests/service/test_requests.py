@@ -28,9 +28,7 @@ from tests.standins.langfuse.remote import launched
 
 LATER = {
     "CalibrateJudge",
-    "EvaluateExperiment",
     "ListDefinitions",
-    "RetryExperiment",
 }
 """What the contract has and this server does not do yet."""
 
@@ -112,7 +110,7 @@ def client(server: Server) -> Iterator[Reflected]:
 
 @pytest.fixture(scope="module")
 def placeholders(client: Reflected, origin: str) -> dict[str, str]:
-    """What exists before the requests are made: two experiments that have ended, and an evaluator."""
+    """What exists before the requests are made: experiments that have ended, one of them with failed items, and an evaluator."""
     known = {"http://127.0.0.1:9000": origin}
     client.call("RegisterEvaluator", *written("RegisterEvaluator", known))
     for placeholder in ("{{experiment_id}}", "{{other_experiment_id}}"):
@@ -121,6 +119,10 @@ def placeholders(client: Reflected, origin: str) -> dict[str, str]:
         events = [answer["event"] for answer in client.call("RunExperiment", renamed)]
         assert events[-1]["experiment"]["state"] == "EXPERIMENT_STATE_SUCCEEDED"
         known[placeholder] = events[0]["experiment"]["id"]
+    fails = json.loads(request) | {"request_id": "fails"}
+    fails["experiment"]["task"]["http"]["url"] = f"{origin}/nothing-is-here"
+    (first, *_) = client.call("RunExperiment", json.dumps(fails))
+    known["{{failed_experiment_id}}"] = first["event"]["experiment"]["id"]
     return known
 
 

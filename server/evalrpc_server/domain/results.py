@@ -89,7 +89,7 @@ class ItemResult:
         trial: from 1 to the experiment's repetitions.
         outcome: how the task did.
         evaluations: what the evaluators said; empty when the task failed.
-        evaluation_duration: seconds from the task's end to the last evaluation.
+        evaluation_duration: seconds that the evaluators took together, by the clock.
         evaluator_calls: who gave the evaluations and when, in their order; the composite evaluator last.
         trace_id: 32 hex digits; the trace that the task was asked to join.
         trace_url: where the trace can be seen; empty without Langfuse.
@@ -103,6 +103,15 @@ class ItemResult:
     evaluator_calls: tuple[EvaluatorCall, ...] = ()
     trace_id: str = ""
     trace_url: str = ""
+
+    @property
+    def evaluation_span(self) -> tuple[float, float]:
+        """When the evaluators worked, from first to last, in seconds from the task's end."""
+        if not self.evaluator_calls:
+            return 0.0, self.evaluation_duration
+        start = min(call.start for call in self.evaluator_calls)
+        end = max(call.start + call.duration for call in self.evaluator_calls)
+        return start, max(end, self.evaluation_duration)
 
     @property
     def failed(self) -> bool:

@@ -22,7 +22,7 @@ def item_scores(experiment_id: str, result: ItemResult, environment: str) -> Ite
     if not result.evaluations:
         return
     outcome = result.outcome
-    end = outcome.start_time + timedelta(seconds=outcome.task_duration + result.evaluation_duration)
+    end = outcome.end_time + timedelta(seconds=result.evaluation_span[1])
     fields = {
         "traceId": result.trace_id,
         "observationId": span_id(result.trace_id, "task"),

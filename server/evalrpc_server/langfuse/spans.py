@@ -145,7 +145,9 @@ class _Trace:
         self._common = encoder.item_attributes(result, task)
         self._began = nanoseconds(outcome.start_time)
         self._task_end = self._began + attributes.duration(outcome.task_duration)
-        self._end = self._task_end + attributes.duration(result.evaluation_duration)
+        start, end = result.evaluation_span
+        self._evaluation_start = self._task_end + attributes.duration(start)
+        self._end = self._task_end + attributes.duration(end)
 
     def spans(self) -> list[bytes]:
         outcome = self._result.outcome
@@ -240,7 +242,12 @@ class _Trace:
         }
         parts = [attributes.TYPE_SPAN, otlp.text(attributes.OUTPUT, to_json(summary))]
         return self._span(
-            self._evaluation, self._run, "experiment-item-evaluation", self._task_end, self._end, parts
+            self._evaluation,
+            self._run,
+            "experiment-item-evaluation",
+            self._evaluation_start,
+            self._end,
+            parts,
         )
 
     def _calls(self) -> Iterator[tuple[EvaluatorCall, Sequence[Evaluation]]]:

@@ -6,6 +6,8 @@ from evalrpc.v1 import evaluation_pb2, event_pb2, experiment_pb2
 from evalrpc_server.domain.events import Checkpoint, Event, RunEvaluations
 from evalrpc_server.domain.experiments import Experiment, Progress, State
 from evalrpc_server.domain.results import ItemResult
+from evalrpc_server.domain.second_look import Origin
+from evalrpc_server.domain.usage import Spending
 from evalrpc_server.protobuf.documents import Encoding
 from evalrpc_server.protobuf.evaluations import evaluation_to_message
 from evalrpc_server.protobuf.langfuse import status_to_message
@@ -61,6 +63,9 @@ def experiment_to_message(experiment: Experiment, encoding: Encoding) -> experim
         request_id=experiment.request_id,
         waiting=error_to_message(experiment.waiting) if experiment.waiting else None,
         langfuse=status_to_message(experiment.langfuse) if experiment.langfuse else None,
+        task_spending=_spending(experiment.task_spending),
+        evaluation_spending=_spending(experiment.evaluation_spending),
+        origin=_origin(experiment.origin) if experiment.origin else None,
         gates=[gate_to_message(result) for result in experiment.gates],
     )
 
@@ -68,6 +73,23 @@ def experiment_to_message(experiment: Experiment, encoding: Encoding) -> experim
 def state_from_number(number: int) -> State | None:
     """Returns the state of an enum value, or None where it names none."""
     return _STATES_BY_NUMBER.get(number)
+
+
+def _spending(spending: Spending) -> experiment_pb2.Spending | None:
+    """Writes what calls took; None where none of them said."""
+    if not (spending.tokens or spending.cost_usd):
+        return None
+    return experiment_pb2.Spending(
+        input_tokens=spending.input_tokens,
+        output_tokens=spending.output_tokens,
+        cost_usd=spending.cost_usd,
+        unknown=spending.unknown,
+    )
+
+
+def _origin(origin: Origin) -> experiment_pb2.Origin:
+    kind = experiment_pb2.OriginKind.Value(f"ORIGIN_KIND_{origin.kind}")
+    return experiment_pb2.Origin(experiment_id=origin.experiment_id, kind=kind)
 
 
 def _progress(progress: Progress) -> experiment_pb2.Progress:

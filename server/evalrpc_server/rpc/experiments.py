@@ -12,6 +12,7 @@ from evalrpc.v1 import (
     experiment_service_pb2,
     experiment_service_pb2_grpc,
     experiment_spec_pb2,
+    second_look_pb2,
 )
 from evalrpc_server.domain.errors import InvalidRequestError, Violation
 from evalrpc_server.domain.experiments import Experiment, State
@@ -31,15 +32,16 @@ from evalrpc_server.rpc.encoding import (
     fitting_result,
     published_to_message,
 )
-from evalrpc_server.rpc.keys import checked_key
+from evalrpc_server.rpc.keys import MAX_REQUEST_ID, checked_key, required_id
 from evalrpc_server.rpc.paging import page_cursor, page_limit, page_token
+from evalrpc_server.rpc.second_looks import evaluate_experiment, retry_experiment
 from evalrpc_server.runner.acceptance import Acceptance
 from evalrpc_server.runner.comparison.comparisons import Comparisons
 from evalrpc_server.runner.manager import Manager
+from evalrpc_server.runner.second_looks import SecondLooks
 from evalrpc_server.store.port import ExperimentStore, ResultOrder
 
 _PATH = "experiment"
-_MAX_REQUEST_ID = 255
 _PAGE_CHARACTERS = 900_000  # at most 4 bytes each, so that a page of text fits into one message
 
 _ORDERS = {
@@ -59,8 +61,10 @@ class ExperimentServicer(experiment_service_pb2_grpc.ExperimentServiceServicer):
         manager: Manager,
         store: ExperimentStore,
         comparisons: Comparisons,
+        looks: SecondLooks,
     ) -> None:
         self._acceptance = acceptance
+        self._looks = looks
         self._comparisons = comparisons
         self._manager = manager
         self._store = store
@@ -100,14 +104,14 @@ class ExperimentServicer(experiment_service_pb2_grpc.ExperimentServiceServicer):
             raise InvalidRequestError(
                 [Violation("after_sequence", "must not be negative; leave it out for all events")]
             )
-        async for event in self._events(_required_id(request.id), request.after_sequence, encoding):
+        async for event in self._events(required_id(request.id), request.after_sequence, encoding):
             yield experiment_service_pb2.WatchExperimentResponse(event=event)
 
     async def GetExperiment(
         self, request: experiment_service_pb2.GetExperimentRequest, context: Context
     ) -> experiment_service_pb2.GetExperimentResponse:
         """Returns an experiment."""
-        experiment = await self._manager.describe(_required_id(request.id))
+        experiment = await self._manager.describe(required_id(request.id))
         return experiment_service_pb2.GetExperimentResponse(
             experiment=experiment_to_message(experiment, Encoding.VALUE)
         )
@@ -136,7 +140,7 @@ class ExperimentServicer(experiment_service_pb2_grpc.ExperimentServiceServicer):
         self, request: experiment_service_pb2.CancelExperimentRequest, context: Context
     ) -> experiment_service_pb2.CancelExperimentResponse:
         """Asks an experiment to stop."""
-        experiment = await self._manager.refreshed(await self._manager.cancel(_required_id(request.id)))
+        experiment = await self._manager.refreshed(await self._manager.cancel(required_id(request.id)))
         return experiment_service_pb2.CancelExperimentResponse(
             experiment=experiment_to_message(experiment, Encoding.VALUE)
         )
@@ -151,7 +155,7 @@ class ExperimentServicer(experiment_service_pb2_grpc.ExperimentServiceServicer):
             raise InvalidRequestError(
                 [Violation("order", "must be ITEM_RESULT_ORDER_ITEM or ITEM_RESULT_ORDER_COMPLETION")]
             )
-        experiment = await self._manager.get(_required_id(request.id))
+        experiment = await self._manager.get(required_id(request.id))
         arguments = ("results", experiment.id, request.order, request.failed_only)
         page = await self._store.read_results(
             experiment.id,
@@ -176,6 +180,24 @@ class ExperimentServicer(experiment_service_pb2_grpc.ExperimentServiceServicer):
     ) -> comparison_requests_pb2.PlanExperimentResponse:
         """Computes how large an experiment must be."""
         return await plan_experiment(request, self._comparisons, self._store)
+
+    async def EvaluateExperiment(
+        self, request: second_look_pb2.EvaluateExperimentRequest, context: Context
+    ) -> second_look_pb2.EvaluateExperimentResponse:
+        """Starts an experiment that evaluates an earlier one's outputs anew."""
+        experiment = await evaluate_experiment(request, self._looks, self._manager)
+        return second_look_pb2.EvaluateExperimentResponse(
+            experiment=experiment_to_message(experiment, Encoding.VALUE)
+        )
+
+    async def RetryExperiment(
+        self, request: second_look_pb2.RetryExperimentRequest, context: Context
+    ) -> second_look_pb2.RetryExperimentResponse:
+        """Starts an experiment that repeats what failed in an earlier one."""
+        experiment = await retry_experiment(request, self._looks, self._manager)
+        return second_look_pb2.RetryExperimentResponse(
+            experiment=experiment_to_message(experiment, Encoding.VALUE)
+        )
 
     async def _start(
         self, message: experiment_spec_pb2.ExperimentSpec, request_id: str, *, stop_if_left: bool = False
@@ -219,8 +241,8 @@ def _read(
 ) -> tuple[ExperimentSpec | None, list[Item], list[Violation]]:
     """Reads the spec and its inline items, which are taken out of the message, and all that is wrong with them."""
     violations: list[Violation] = []
-    if len(request_id) > _MAX_REQUEST_ID:
-        violations.append(Violation("request_id", f"must be at most {_MAX_REQUEST_ID} characters"))
+    if len(request_id) > MAX_REQUEST_ID:
+        violations.append(Violation("request_id", f"must be at most {MAX_REQUEST_ID} characters"))
     items: list[Item] = []
     count = None
     if message.WhichOneof("data") == "items":
@@ -245,12 +267,6 @@ def _fitting_page(
     if encoding is not Encoding.TEXT and response.ByteSize() > MAX_MESSAGE_BYTES:
         return _fitting_page(results, token, Encoding.TEXT)
     return response
-
-
-def _required_id(experiment_id: str) -> str:
-    if not experiment_id:
-        raise InvalidRequestError([Violation("id", "is required: the id that StartExperiment returned")])
-    return checked_key(experiment_id, "id")
 
 
 def _state(number: experiment_pb2.ExperimentState.ValueType, place: int) -> State:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from evalrpc_server.domain.clock import Clock
 from evalrpc_server.domain.documents import MAX_DOCUMENT_BYTES
 from evalrpc_server.domain.errors import Error
-from evalrpc_server.domain.evaluations import spent_on
+from evalrpc_server.domain.evaluations import Evaluation, spent_on
 from evalrpc_server.domain.experiments import ExperimentRef
 from evalrpc_server.domain.items import Item
 from evalrpc_server.domain.reasons import Reason
@@ -23,9 +23,10 @@ from evalrpc_server.domain.second_look import Answer, Kept
 from evalrpc_server.domain.spec.experiment import RetrySpec
 from evalrpc_server.domain.stopwatch import Stopwatch
 from evalrpc_server.domain.trace import span_id, trace_id
-from evalrpc_server.domain.usage import NOTHING_SPENT, Spending
+from evalrpc_server.domain.usage import NOTHING_SPENT, Spending, Usage
 from evalrpc_server.evaluators.port import Case
 from evalrpc_server.runner.backoff import retry_delay
+from evalrpc_server.runner.budget import Ledger
 from evalrpc_server.runner.faults import fault
 from evalrpc_server.runner.judging import Judge
 from evalrpc_server.runner.slots import Slots, give_way
@@ -54,6 +55,7 @@ class Calls:
     """The calls of one trial so far: what they took, and how far it is, should it be cut off.
 
     Attributes:
+        ledger: the run's, which is told of everything at once.
         retries: the failed task attempts behind it.
         start_time: when the attempt began that is under way; None where none is.
         outcome: how the task did, once that is known.
@@ -61,11 +63,25 @@ class Calls:
         evaluation_spending: what the evaluators' own models took.
     """
 
+    ledger: Ledger
     retries: list[FailedAttempt] = field(default_factory=list)
     start_time: datetime | None = None
     outcome: TaskOutcome | None = None
     task_spending: Spending = NOTHING_SPENT
     evaluation_spending: Spending = NOTHING_SPENT
+
+    def note_task(self, usage: Usage | None) -> None:
+        """Adds what a task call took."""
+        spent = NOTHING_SPENT.add(usage)
+        self.task_spending = self.task_spending.plus(spent)
+        self.ledger.add(spent)
+
+    def note_evaluations(self, evaluations: Iterable[Evaluation]) -> None:
+        """Adds what an evaluator's models took."""
+        spent = spent_on(evaluations)
+        if spent is not NOTHING_SPENT:
+            self.evaluation_spending = self.evaluation_spending.plus(spent)
+            self.ledger.add(spent)
 
     def cut_off(self, now: datetime, error: Error) -> TaskOutcome:
         """Returns how the task did as it is told of a trial that ends here, for this reason, without an output."""
@@ -183,7 +199,7 @@ class Pipeline:
             finally:
                 slots.release()
             failure = attempt.failure
-            calls.task_spending = calls.task_spending.add(attempt.answer.usage if attempt.answer else None)
+            calls.note_task(attempt.answer.usage if attempt.answer else None)
             if failure is None or not failure.error.retryable or number >= self.retry.max_attempts:
                 return _outcome(attempt, retries)
             calls.start_time = None
@@ -252,8 +268,7 @@ class Pipeline:
         found = await judge.judge(case)
         duration = self.clock.monotonic() - asked
         start = asked - asking.task_end
-        spent = spent_on(evaluation for evaluations in found for evaluation in evaluations)
-        asking.calls.evaluation_spending = asking.calls.evaluation_spending.plus(spent)
+        asking.calls.note_evaluations(evaluation for evaluations in found for evaluation in evaluations)
         return [
             answer or (evaluations, EvaluatorCall(member.name, start, duration, len(evaluations)))
             for member, evaluations, answer in zip(judge.members, found, known, strict=True)

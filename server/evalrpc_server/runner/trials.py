@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable
-from datetime import timedelta
 
 from evalrpc_server.domain.clock import Clock
 from evalrpc_server.domain.errors import Error
@@ -14,7 +13,7 @@ from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.domain.second_look import Kept
 from evalrpc_server.domain.trace import trace_id
-from evalrpc_server.runner.budget import exhausted, overrun
+from evalrpc_server.runner.budget import Ledger
 from evalrpc_server.runner.parts import Parts
 from evalrpc_server.runner.pipeline import Calls
 from evalrpc_server.runner.recorder import Recorder
@@ -59,6 +58,7 @@ class Trials:
         self._room = Room(trials=max(4 * spec.max_concurrency, 1000), characters=_ROOM_CHARACTERS)
         self._ahead = asyncio.Semaphore(min(spec.max_concurrency, _MOST_AHEAD))
         self._running: set[asyncio.Task[None]] = set()
+        self._ledger = Ledger(recorder.experiment, clock)
         self._working: set[asyncio.Task[None]] = set()
         self._closed = False
         self._cut: Error | None = None
@@ -167,18 +167,16 @@ class Trials:
             await self._take_slot()
             if self._closed:
                 self._slots.release()
-            elif (reason := self._spent()) and not self._parts.pipeline.needs_nothing(kept):
+            elif (reason := self._ledger.exhausted()) and not self._parts.pipeline.needs_nothing(kept):
                 self._slots.release()
                 self._recorder.begin_trial()
-                await self._record(self._ended(item, trial, Calls(), reason), Calls())
+                calls = Calls(self._ledger)
+                await self._record(self._ended(item, trial, calls, reason), calls)
             else:
-                calls = Calls()
+                calls = Calls(self._ledger)
                 await self._record(await self._result(item, trial, kept, calls), calls)
         finally:
             self._room.leave(item.size)
-
-    def _spent(self) -> Error | None:
-        return exhausted(self._recorder.experiment, self._clock.now())
 
     async def _record(self, result: ItemResult, calls: Calls) -> None:
         await self._recorder.record_result(
@@ -215,20 +213,16 @@ class Trials:
     def _enforce(self) -> None:
         """Cuts off what is in flight once a hard cap of the budget is reached."""
         if self._cut is None:
-            self._cut = overrun(self._recorder.experiment, self._clock.now())
+            self._cut = self._ledger.overrun()
             if self._cut is not None:
                 for task in self._working:
                     task.cancel()
 
     async def _watch_time(self) -> None:
         """Waits until the run may take no longer."""
-        experiment = self._recorder.experiment
-        budget = experiment.spec.budget
-        if budget and budget.hard and budget.hard.time and experiment.start_time:
-            end = experiment.start_time + timedelta(seconds=budget.hard.time)
-            while self._cut is None:
-                await self._clock.sleep(max(0.001, (end - self._clock.now()).total_seconds()))
-                self._enforce()
+        while self._cut is None and (left := self._ledger.seconds_left()) is not None:
+            await self._clock.sleep(left)
+            self._enforce()
 
 
 async def cut_off(tasks: set[asyncio.Task[None]]) -> None:
