@@ -35,19 +35,14 @@ def faults(found: Collection[Fault]) -> PydanticCustomError:
     )
 
 
-def check_template(value: JsonValue, *, roots: Collection[str] = ITEM_ROOTS, path: str = "") -> None:
-    """Checks a template, a string or any JSON value that holds some.
-
-    Args:
-        value: the template.
-        roots: what its paths may begin with.
-        path: its place within the field.
+def check_template(value: JsonValue) -> None:
+    """Checks a template, a string or any JSON value that holds some, of a task that never sees the expected output.
 
     Raises:
         PydanticCustomError: it is malformed, or asks for values that there are not.
     """
-    check_syntax(value, path)
-    if found := list(find_faults(value, roots=roots, path=path)):
+    check_syntax(value)
+    if found := list(find_faults(value, roots=ITEM_ROOTS, advice="")):
         raise faults(found)
 
 
@@ -64,7 +59,12 @@ def check_syntax(value: JsonValue, path: str = "") -> None:
 
 
 def find_faults(
-    value: JsonValue, *, roots: Collection[str], captured: Collection[str] = (), path: str = ""
+    value: JsonValue,
+    *,
+    roots: Collection[str],
+    captured: Collection[str] = (),
+    path: str = "",
+    advice: str = "; set include_expected_output",
 ) -> Iterator[Fault]:
     """Yields the values that a well-formed template asks for and that there are not, with their places.
 
@@ -73,14 +73,15 @@ def find_faults(
         roots: what its paths may begin with.
         captured: the names of values that were kept of an earlier call's answer.
         path: its place within the field.
+        advice: what lets the task see the expected output.
     """
     for place, text in template_strings(value, path):
         for placeholder in JsonTemplate(text).placeholders:
-            if problem := _problem(placeholder, roots, captured):
+            if problem := _problem(placeholder, roots, captured, advice):
                 yield place, problem
 
 
-def _problem(placeholder: Placeholder, roots: Collection[str], captured: Collection[str]) -> str:
+def _problem(placeholder: Placeholder, roots: Collection[str], captured: Collection[str], advice: str) -> str:
     root, source = placeholder.root, placeholder.source
     if root in roots:
         return ""
@@ -88,5 +89,5 @@ def _problem(placeholder: Placeholder, roots: Collection[str], captured: Collect
         name = placeholder.steps[0] if placeholder.steps else ""
         return "" if name in captured else f"holds {source}, but no earlier call captures {name!r}"
     if root == EXPECTED_OUTPUT:
-        return f"holds {source}, which the task does not get to see; set include_expected_output"
+        return f"holds {source}, which the task does not get to see{advice}"
     return f"holds {source}, but there is no {root!r}; a path begins with {', '.join(roots)}"
