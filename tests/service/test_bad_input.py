@@ -11,6 +11,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf import json_format
 
 from evalrpc.v1 import (
     comparison_requests_pb2,
@@ -157,6 +158,42 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
         _good(items={"items": [{"input": {"text": f'"{"x" * 1024 * 1024}"'}}]}),
         {"experiment.items.items[0].input": "1048578 bytes of JSON; the limit is 1048576"},
     ),
+    "a gate without a rule": (
+        _good(gates=[{"evaluation": "a"}]),
+        {"experiment.gates[0]": "exactly one of threshold and baseline"},
+    ),
+    "gates that make no sense": (
+        _good(
+            gates=[
+                {"threshold": {"value": "NaN"}},
+                {"evaluation": "a", "baseline": {"margin": -1, "confidence": 1}},
+            ]
+        ),
+        {
+            "experiment.gates[0].evaluation": "required",
+            "experiment.gates[0].threshold.value": "finite",
+            "experiment.gates[1].baseline.experiment": "required",
+            "experiment.gates[1].baseline.margin": "greater than or equal to 0",
+            "experiment.gates[1].baseline.confidence": "less than 1",
+        },
+    ),
+    "a gate of what nobody evaluates": (
+        _good(gates=[{"evaluation": "a", "threshold": {"value": 1}}]),
+        {"experiment.gates[0].evaluation": "no evaluator gives 'a'"},
+    ),
+    "a reducer without its k": (
+        _good(trial_reducers=[{"reduction": "TRIAL_REDUCTION_PASS_AT_K"}]),
+        {"experiment.trial_reducers[0]": "k of at least 1"},
+    ),
+    "a reducer with a k too many": (
+        _good(trial_reducers=[{"k": 2}]),
+        {"experiment.trial_reducers[0]": "neither k nor pass_threshold"},
+    ),
+    "two reducers for one evaluation": (
+        _good(trial_reducers=[{"evaluation": "a"}, {"evaluation": "a"}]),
+        {"experiment.trial_reducers": "one reducer for the evaluation 'a'"},
+    ),
+    "a path with holes": (_good(cluster_by="a..b"), {"experiment.cluster_by": "joined by dots"}),
 }
 
 
@@ -195,6 +232,72 @@ async def test_evaluators_are_checked_even_where_the_rest_of_the_spec_is_wrong(s
         "experiment.evaluators[0].builtin.name",
         "experiment.evaluators[1].http.url",
     }
+
+
+COMPARISONS: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
+    "one run": ({"experiments": [{"id": "a"}]}, {"experiments": "from 2 to 10 runs"}),
+    "no run": (
+        {"experiments": [{"id": "a"}, {}, {"langfuse_run": {"dataset": "d"}}]},
+        {"experiments[1]": "exactly one of id", "experiments[2].langfuse_run.run_name": "required"},
+    ),
+    "numbers out of range": (
+        {
+            "experiments": [{"id": "a"}, {"id": "b"}],
+            "margin": -0.1,
+            "margins": {"x": "Infinity"},
+            "confidence": 95,
+            "max_flips": 1001,
+        },
+        {
+            "margin": "greater than or equal to 0",
+            "margins.x": "finite",
+            "confidence": "less than 1",
+            "max_flips": "less than or equal to 1000",
+        },
+    ),
+}
+PLANS: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
+    "nothing": ({}, {"difference": "required"}),
+    "no variances": ({"difference": 0.1}, {"variances": "exactly one of measured and given"}),
+    "numbers out of range": (
+        {"difference": -1, "power": 1, "significance": 2, "given": {"between_items": -1}, "trials": [0]},
+        {
+            "difference": "greater than 0",
+            "power": "less than 1",
+            "significance": "less than 1",
+            "given.between_items": "greater than or equal to 0",
+            "trials[0]": "greater than or equal to 1",
+        },
+    ),
+    "too small a difference": (
+        {"difference": 1e-9, "given": {"between_items": 1}},
+        {"difference": "more than 2,147,483,647 items"},
+    ),
+    "no experiment": (
+        {"difference": 0.1, "measured": {}},
+        {"measured.experiment_id": "required", "measured.evaluation": "required"},
+    ),
+}
+
+
+async def test_each_wrong_field_of_a_comparison_or_a_plan_is_named(stubs: Stubs) -> None:
+    kinds: list[tuple[Any, Any, Any]] = [
+        (
+            stubs.experiments.CompareExperiments,
+            comparison_requests_pb2.CompareExperimentsRequest,
+            COMPARISONS,
+        ),
+        (stubs.experiments.PlanExperiment, comparison_requests_pb2.PlanExperimentRequest, PLANS),
+    ]
+    for call, kind, cases in kinds:
+        for name, (request, expected) in cases.items():
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await call(json_format.ParseDict(request, kind()))
+            assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT, name
+            found = violations(refused.value)
+            assert set(found) == set(expected), name
+            for field, words in expected.items():
+                assert words in found[field], name
 
 
 async def test_numbers_that_json_does_not_have_are_refused(stubs: Stubs) -> None:
@@ -296,10 +399,3 @@ async def test_a_negative_page_size_is_refused(stubs: Stubs) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await stubs.evaluators.ListEvaluators(evaluator_service_pb2.ListEvaluatorsRequest(page_size=-1))
     assert set(violations(refused.value)) == {"page_size"}
-
-
-async def test_what_later_versions_bring_is_unimplemented_with_a_reason(stubs: Stubs) -> None:
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await stubs.experiments.CompareExperiments(comparison_requests_pb2.CompareExperimentsRequest())
-    assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
-    assert reason(refused.value) == "NOT_IMPLEMENTED"

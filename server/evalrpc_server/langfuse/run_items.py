@@ -16,6 +16,9 @@ from evalrpc_server.langfuse.api import ApiError
 READ_SECONDS = 120.0
 """How long the reading of a run's scores may take."""
 
+MAX_TRIALS = 1000
+"""How many trials of an item are read."""
+
 SHOWN_AT_ONCE = 50
 """How many items are asked for in one request, and how many have their outputs looked up one by one."""
 
@@ -128,4 +131,4 @@ def as_item(index: int, item_id: str, fields: Mapping[str, JsonValue]) -> Item:
 def repetitions_of(metadata: JsonValue) -> int:
     """Returns how many trials each item has, as runs of this server's tell in their metadata; 1 for others."""
     told = str(metadata.get("repetitions", "1")) if isinstance(metadata, dict) else "1"
-    return min(1000, max(1, int(told))) if told.isascii() and told.isdigit() and len(told) < 6 else 1
+    return min(MAX_TRIALS, max(1, int(told))) if told.isascii() and told.isdigit() and len(told) < 6 else 1

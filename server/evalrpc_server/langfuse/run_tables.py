@@ -20,6 +20,7 @@ from evalrpc_server.langfuse.identity import run_name
 from evalrpc_server.langfuse.pinning import lookup
 from evalrpc_server.langfuse.projects import path_segment
 from evalrpc_server.langfuse.run_items import (
+    MAX_TRIALS,
     READ_SECONDS,
     SHOWN_AT_ONCE,
     Gathering,
@@ -28,7 +29,6 @@ from evalrpc_server.langfuse.run_items import (
     as_item,
     decoded,
     once_each,
-    repetitions_of,
 )
 
 _SCORES = "/api/public/v2/scores"
@@ -44,7 +44,6 @@ class _RunItemBody(msgspec.Struct, rename="camel"):
 class _RunBody(msgspec.Struct, rename="camel"):
     created_at: datetime
     dataset_run_items: tuple[_RunItemBody, ...] = ()
-    metadata: JsonValue = None
 
 
 class _Meta(msgspec.Struct, rename="camel"):
@@ -143,8 +142,10 @@ async def open_tabled(api: LangfuseApi, run: LangfuseRun) -> TabledRun | None:
     first = await _run(api, run, 1)
     if first is None:
         return None
-    others = [await _run(api, run, trial) for trial in range(2, repetitions_of(first.metadata) + 1)]
-    return TabledRun(api, run.run_name, [first, *(each for each in others if each is not None)])
+    runs = [first]
+    while len(runs) < MAX_TRIALS and (another := await _run(api, run, len(runs) + 1)) is not None:
+        runs.append(another)
+    return TabledRun(api, run.run_name, runs)
 
 
 async def _run(api: LangfuseApi, run: LangfuseRun, trial: int) -> _RunBody | None:

@@ -12,6 +12,7 @@ from evalrpc_server.domain.spec.fields import Key, Name, OneOfModel, SpecModel
 from evalrpc_server.domain.statistics.trials import Reducer, Reducers, Reduction
 
 _MAX_PATH = 1000
+_FEWEST_RUNS, _MOST_RUNS = 2, 10
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 """A number that is neither infinite nor NaN."""
@@ -168,10 +169,21 @@ class Gate(SpecModel):
         return self
 
 
+def _several(runs: tuple[RunRef, ...]) -> tuple[RunRef, ...]:
+    if not _FEWEST_RUNS <= len(runs) <= _MOST_RUNS:
+        raise PydanticCustomError(
+            "runs", f"must name from {_FEWEST_RUNS} to {_MOST_RUNS} runs, the baseline first"
+        )
+    return runs
+
+
+_Runs = Annotated[tuple[RunRef, ...], AfterValidator(_several)]
+
+
 class ComparisonSpec(SpecModel):
     """A request to set runs beside a baseline, which is the first of them."""
 
-    experiments: tuple[RunRef, ...] = Field(min_length=2, max_length=10)
+    experiments: _Runs
     evaluations: tuple[Name, ...] = Field(default=(), max_length=1000)
     margins: dict[str, Margin] = Field(default_factory=dict)
     margin: Margin = 0.0

@@ -14,6 +14,7 @@ from evalrpc_server.domain.statistics.intervals import DEFAULT_CONFIDENCE
 from evalrpc_server.domain.statistics.moments import correlation
 from evalrpc_server.domain.statistics.paired import PairedDifference, holm, paired_difference
 from evalrpc_server.domain.statistics.scores import Reduced, matched
+from evalrpc_server.domain.statistics.summaries import is_boolean
 
 
 class Verdict(StrEnum):
@@ -164,6 +165,7 @@ def _compare_one(
         elif after is not None:
             candidate_only += 1
     n = len(places)
+    rate = before_column.rate and after_column.rate
     clusters = [baseline.clusters[place] for place, _ in places] if baseline.clusters else ()
     return EvaluationComparison(
         name=name,
@@ -174,8 +176,8 @@ def _compare_one(
         paired=paired_difference(
             befores,
             afters,
-            boolean=before_column.boolean and after_column.boolean,
-            rate=before_column.rate and after_column.rate,
+            boolean=rate and is_boolean(befores) and is_boolean(afters),
+            rate=rate,
             clusters=clusters,
             confidence=rules.confidence,
         ),

@@ -50,12 +50,10 @@ class Column:
     Attributes:
         values: numbers, booleans as 0 and 1; shorter than the list of items where the last ones have none.
         rate: whether what the values were reduced from are booleans alone.
-        boolean: whether the values themselves are booleans alone.
     """
 
     values: array[float] = field(default_factory=lambda: array("d"))
     rate: bool = True
-    boolean: bool = True
 
     def put(self, place: int, value: float, *, rate: bool) -> None:
         """Sets the value of the item at a place, a number or a boolean; places ascend."""
@@ -63,7 +61,6 @@ class Column:
             self.values.extend([nan] * gap)
         self.values.append(value)
         self.rate = self.rate and rate
-        self.boolean = self.boolean and isinstance(value, bool)
 
     def get(self, place: int) -> float | None:
         """Returns the value of the item at a place; None where it has none."""

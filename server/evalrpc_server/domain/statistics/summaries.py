@@ -147,6 +147,11 @@ def describe(
     )
 
 
+def is_boolean(values: Iterable[float]) -> bool:
+    """Returns whether a rate's values are 0 and 1 alone, as of booleans with one trial."""
+    return all(value in {0.0, 1.0} for value in values)
+
+
 def _interval(
     column: Column, mean: float, error: float, groups: int, confidence: float, *, exact: bool
 ) -> Interval | None:
@@ -154,7 +159,7 @@ def _interval(
         return None
     if not column.rate:
         return mean_interval(mean, error, df=groups - 1, confidence=confidence)
-    if exact and column.boolean:
+    if exact and is_boolean(column.known()):
         return rate_interval(mean, groups, confidence=confidence)
     n = effective_number(mean, error, groups)
     return rate_interval(mean, n, confidence=confidence, df=groups - 1)
