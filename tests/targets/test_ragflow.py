@@ -268,3 +268,8 @@ async def test_a_session_that_cannot_be_deleted_costs_no_item(outbound, caplog):
 )
 async def test_what_is_cut_out(text, output):
     assert output_of(text, keep_citations=False, keep_thinking=False) == output
+
+
+async def test_cutting_takes_time_in_proportion_to_the_answer():
+    spaces = " " * 200_000
+    assert output_of(f"{spaces}x", keep_citations=False, keep_thinking=False) == f"{spaces}x"

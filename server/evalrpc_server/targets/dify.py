@@ -50,7 +50,9 @@ USER = "evalrpc"
 _NO_BLOCKING = "does not support blocking mode"
 _MODEL_FAILED = "completion_request_error"
 _NO_QUOTA = "provider_quota_exceeded"
-_LIMITS = StreamLimits(chunk_seconds=300.0, max_line_bytes=MAX_ANSWER_BYTES)
+_LIMITS = StreamLimits(
+    max_line_bytes=MAX_ANSWER_BYTES, chunk_seconds=math.inf
+)  # the task's time-out bounds it
 
 _encode = msgspec.json.Encoder().encode
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from evalrpc_server.domain.documents import JsonValue
+from evalrpc_server.domain.patterns import strip_matches
 from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.domain.results import Context
 from evalrpc_server.outbound.endpoint import HttpEndpoint
@@ -34,10 +35,11 @@ _ERRORS = (
 )
 _ERROR = re.compile(rf"\s*\*\*ERROR\*\*:\s*(?:(?P<code>{_ERRORS})\b)?\s*(?:-\s*)?(?P<said>.*)", re.DOTALL)
 _ERROR_LATER = re.compile(rf"\n\*\*ERROR\*\*:\s*(?:{_ERRORS})\b")
-_KEY_HINT = re.compile(r"invalid (?:key|api).*please set llm api-key", re.IGNORECASE | re.DOTALL)
+_KEY_HINT = "please set llm api-key"
+"""What is appended to an answer in which the provider calls the key invalid."""
 
-_CITATION = re.compile(r"[ \t]*(?:\[ID:\s*\d+(?:\s*,\s*(?:ID:\s*)?\d+)*\]|##\d+\$\$)")
-_THINKING = re.compile(r"\s*<think>.*?</think>\s*", re.DOTALL)
+_CITATIONS = (r"[ \t]*(?:\[ID:\s*\d+(?:\s*,\s*(?:ID:\s*)?\d+)*\]|##\d+\$\$)",)
+_THINKING, _THOUGHT = "<think>", "</think>"
 
 _CHUNKS = ContextShape(text=("content", "content_with_weight"), score="similarity")
 
@@ -131,7 +133,8 @@ def raise_for_error_text(endpoint: HttpEndpoint, text: str) -> None:
         found = _ERROR.match(text, later.start())
     if found is not None:
         raise _provider_failed(endpoint, found["code"] or "", found["said"])
-    if _KEY_HINT.search(text):
+    lower = text.lower()
+    if _KEY_HINT in lower and ("invalid key" in lower or "invalid api" in lower):
         raise failed(
             endpoint,
             f"reports that its model's provider refused the key: {quoted(endpoint, text)}",
@@ -158,6 +161,6 @@ def contexts_of(reference: JsonValue) -> tuple[Context, ...]:
 
 def output_of(text: str, *, keep_citations: bool, keep_thinking: bool) -> str:
     """Returns an answer without its citation marks and the thinking before it."""
-    if not keep_thinking and (thinking := _THINKING.match(text)):
-        text = text[thinking.end() :]
-    return text if keep_citations else _CITATION.sub("", text)
+    if not keep_thinking and text.lstrip().startswith(_THINKING) and _THOUGHT in text:
+        text = text.partition(_THOUGHT)[2].lstrip()
+    return text if keep_citations else strip_matches(text, _CITATIONS)
