@@ -51,8 +51,8 @@ _NO_BLOCKING = "does not support blocking mode"
 _MODEL_FAILED = "completion_request_error"
 _NO_QUOTA = "provider_quota_exceeded"
 _LIMITS = StreamLimits(
-    max_line_bytes=MAX_ANSWER_BYTES, chunk_seconds=math.inf
-)  # the task's time-out bounds it
+    max_line_bytes=MAX_ANSWER_BYTES, chunk_seconds=86_400.0
+)  # the task's time-out comes first
 
 _encode = msgspec.json.Encoder().encode
 
