@@ -13,17 +13,18 @@ from evalrpc.v1.experiment_service_pb2_grpc import add_ExperimentServiceServicer
 from evalrpc.v1.worker_service_pb2_grpc import add_WorkerServiceServicer_to_server
 from evalrpc_server.addresses import is_local
 from evalrpc_server.config import Settings
+from evalrpc_server.definitions.directory import Definitions
 from evalrpc_server.domain.clock import SystemClock
 from evalrpc_server.evaluators.pools import open_batcher, open_sandbox
 from evalrpc_server.evaluators.registry import EvaluatorResources
 from evalrpc_server.http.listener import HttpListener
-from evalrpc_server.http.status import status_routes
 from evalrpc_server.langfuse.connections import Connections
 from evalrpc_server.langfuse.integration import LangfuseIntegration
 from evalrpc_server.langfuse.own_scores import OwnScores
 from evalrpc_server.langfuse.projects import load_projects
 from evalrpc_server.langfuse.recorded_runs import RecordedRuns
 from evalrpc_server.langfuse.service import HostedDatasets
+from evalrpc_server.listening import HttpParts, open_definitions, webhook_secret_names
 from evalrpc_server.outbound.client import HttpClient
 from evalrpc_server.outbound.outbound import Outbound
 from evalrpc_server.outbound.policy import parse_policy
@@ -40,6 +41,7 @@ from evalrpc_server.rpc.settings import RpcSettings, TlsFiles
 from evalrpc_server.rpc.workers import WorkerServicer
 from evalrpc_server.runner.acceptance import Acceptance
 from evalrpc_server.runner.assembly import SpecAssembly
+from evalrpc_server.runner.calibration import Calibrator
 from evalrpc_server.runner.comparison.comparisons import Comparisons
 from evalrpc_server.runner.comparison.conclusion import Conclusions
 from evalrpc_server.runner.manager import Manager
@@ -52,7 +54,7 @@ from evalrpc_server.telemetry.experiments import ExperimentMetrics
 from evalrpc_server.telemetry.lag import measured_lag
 from evalrpc_server.telemetry.providers import Telemetry
 from evalrpc_server.telemetry.store import MeasuredExperiments
-from evalrpc_server.tokens import Tokens
+from evalrpc_server.tokens import TokenRates, Tokens
 from evalrpc_server.workers.hub import Workers
 
 _STOP_SECONDS = 5.0
@@ -83,6 +85,8 @@ class App:
             TelemetryError: an OTEL_* variable cannot be followed.
             TokensError: the file of tokens cannot be used.
             SealingError: the sealing key cannot be used.
+            SecretError: a secret that signs webhooks is not there.
+            DefinitionsError: the directory of definitions cannot be read.
             OSError: a certificate cannot be read.
         """
         try:
@@ -93,7 +97,8 @@ class App:
 
     async def _start(self) -> None:
         settings, clock = self._settings, SystemClock()
-        guards = [TokenAuthentication(Tokens(settings.tokens))] if settings.tokens else []
+        tokens, rates = Tokens(settings.tokens) if settings.tokens else None, TokenRates()
+        guards = [TokenAuthentication(tokens, rates)] if tokens else []
         served = rpc_settings(settings)
         check_exposure(served, tokens=bool(guards), insecure=settings.insecure)
         telemetry = Telemetry()
@@ -126,13 +131,14 @@ class App:
         key = await store.ensure_key("task_tokens")
         self._workers = workers = Workers(key, clock, lease=settings.worker_lease)
         await self._closing.enter_async_context(workers.supervised())
+        resources = EvaluatorResources(
+            outbound=outbound, batcher=batcher, sandbox=sandbox, store=store, workers=workers
+        )
         assembly = SpecAssembly(
             store=store,
             clock=clock,
             targets=TargetResources(outbound=outbound, workers=workers),
-            evaluators=EvaluatorResources(
-                outbound=outbound, batcher=batcher, sandbox=sandbox, store=store, workers=workers
-            ),
+            evaluators=resources,
             integration=langfuse,
             workers=workers,
         )
@@ -145,21 +151,48 @@ class App:
             max_running=settings.max_running_experiments,
             conclusions=Conclusions(store, comparisons),
         )
+        acceptance = Acceptance(store, clock, langfuse, seal=self._secrets.seal, comparisons=comparisons)
+        definitions = open_definitions(settings, acceptance, clock)
+        await self._closing.enter_async_context(definitions.watched())
         self._rpc = RpcServer(
-            self._services(store, self._manager, clock, langfuse, workers, datasets, comparisons),
+            self._services(
+                store,
+                self._manager,
+                clock,
+                acceptance,
+                definitions,
+                workers,
+                datasets,
+                comparisons,
+                resources,
+            ),
             served,
             telemetry=RpcTelemetry(telemetry.tracer_provider, telemetry.meter_provider),
             guards=guards,
         )
         if settings.http_listen:
-            await self._listen_http(settings.http_listen, telemetry)
+            parts = HttpParts(
+                settings=settings,
+                secrets=self._secrets,
+                tokens=tokens,
+                rates=rates,
+                definitions=definitions,
+                connections=connections,
+                acceptance=acceptance,
+                manager=self._manager,
+                clock=clock,
+                probes={"serving": lambda: self._serving},
+                metrics=telemetry.prometheus,
+            )
+            await self._listen_http(settings.http_listen, parts)
         await self._manager.recover()
         self.grpc_address = await self._rpc.start()
         self._serving = True
 
-    async def _listen_http(self, address: str, telemetry: Telemetry) -> None:
-        probes = {"serving": lambda: self._serving}
-        listener = HttpListener(address, status_routes(probes, telemetry.prometheus))
+    async def _listen_http(self, address: str, parts: HttpParts) -> None:
+        for name in webhook_secret_names(self._settings):
+            self._secrets.resolve(name)  # a missing one ends the start, and not the first webhook
+        listener = HttpListener(address, parts.routes())
         self.http_address = await listener.start()
         self._closing.push_async_callback(listener.aclose)
 
@@ -175,20 +208,23 @@ class App:
         store: Store,
         manager: Manager,
         clock: SystemClock,
-        langfuse: LangfuseIntegration,
+        acceptance: Acceptance,
+        definitions: Definitions,
         workers: Workers,
         datasets: DatasetServicer,
         comparisons: Comparisons,
+        resources: EvaluatorResources,
     ) -> list[Service]:
-        acceptance = Acceptance(store, clock, langfuse, seal=self._secrets.seal, comparisons=comparisons)
         experiments = ExperimentServicer(
             acceptance=acceptance,
+            definitions=definitions,
             manager=manager,
             store=store,
             comparisons=comparisons,
             looks=SecondLooks(acceptance, store, clock),
         )
-        evaluators = EvaluatorServicer(acceptance=acceptance, store=store, clock=clock)
+        calibrator = Calibrator(acceptance, resources)
+        evaluators = EvaluatorServicer(acceptance=acceptance, calibrator=calibrator, store=store, clock=clock)
         hosted = WorkerServicer(workers)
         return [
             Service(

@@ -10,8 +10,9 @@ import pytest
 
 from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.reasons import Reason
-from evalrpc_server.domain.results import Context, Usage
+from evalrpc_server.domain.results import Context
 from evalrpc_server.domain.spec.evaluators import ExpressionEvaluator as ExpressionSpec
+from evalrpc_server.domain.usage import Usage
 from evalrpc_server.evaluators.executor import ExecutorBatcher
 from evalrpc_server.evaluators.expression.evaluator import ExpressionEvaluator, judge_by
 from evalrpc_server.evaluators.expression.language import check_expression

@@ -27,7 +27,6 @@ from tests.standins.grpc_endpoints import GrpcEndpoints
 from tests.standins.langfuse.remote import launched
 
 LATER = {
-    "CalibrateJudge",
     "ListDefinitions",
 }
 """What the contract has and this server does not do yet."""

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from google.protobuf import json_format, struct_pb2
 
-from evalrpc.v1 import evaluator_pb2, evaluator_service_pb2, evaluator_service_pb2_grpc
+from evalrpc.v1 import calibration_pb2, evaluator_pb2, evaluator_service_pb2, evaluator_service_pb2_grpc
 from evalrpc_server.domain.clock import Clock
 from evalrpc_server.domain.documents import parse_document
 from evalrpc_server.domain.errors import InvalidRequestError, NotFoundError, Violation
 from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.domain.registered import RegisteredEvaluator
 from evalrpc_server.evaluators.catalog import Level, list_builtins
+from evalrpc_server.protobuf.calibration import calibration_from_message, calibration_to_message
 from evalrpc_server.protobuf.spec import evaluator_from_message, evaluator_to_message
 from evalrpc_server.protobuf.values import timestamp
 from evalrpc_server.rpc.context import Context
+from evalrpc_server.rpc.encoding import MAX_MESSAGE_BYTES
 from evalrpc_server.rpc.keys import NO_NUL, checked_key
 from evalrpc_server.rpc.paging import page_cursor, page_limit, page_token
 from evalrpc_server.runner.acceptance import Acceptance, split_reference
+from evalrpc_server.runner.calibration import DEFAULT_POSITIVE_FROM, Calibrator
 from evalrpc_server.store.port import EvaluatorStore
 
 _LEVELS = {
@@ -29,8 +32,11 @@ _MAX_DESCRIPTION = 10_000
 class EvaluatorServicer(evaluator_service_pb2_grpc.EvaluatorServiceServicer):
     """Keeps evaluators under names, in versions that never change."""
 
-    def __init__(self, *, acceptance: Acceptance, store: EvaluatorStore, clock: Clock) -> None:
+    def __init__(
+        self, *, acceptance: Acceptance, calibrator: Calibrator, store: EvaluatorStore, clock: Clock
+    ) -> None:
         self._acceptance = acceptance
+        self._calibrator = calibrator
         self._store = store
         self._clock = clock
 
@@ -119,6 +125,17 @@ class EvaluatorServicer(evaluator_service_pb2_grpc.EvaluatorServiceServicer):
                 if wanted in {0, _LEVELS[builtin.level]}
             ]
         )
+
+    async def CalibrateJudge(
+        self, request: calibration_pb2.CalibrateJudgeRequest, context: Context
+    ) -> calibration_pb2.CalibrateJudgeResponse:
+        """Measures how far a judge agrees with people."""
+        judge, outputs, violations = calibration_from_message(request)
+        if judge is None or violations:
+            raise InvalidRequestError(violations)
+        positive_from = request.positive_from if request.HasField("positive_from") else DEFAULT_POSITIVE_FROM
+        found = await self._calibrator.calibrate(judge, outputs, positive_from=positive_from)
+        return calibration_to_message(found, room=MAX_MESSAGE_BYTES // 2)
 
 
 def _to_message(evaluator: RegisteredEvaluator) -> evaluator_pb2.Evaluator:

@@ -148,10 +148,20 @@ class Acceptance:
             raise InvalidRequestError(
                 [Violation(f"{path}.registered", "cannot itself be registered; send what it does")]
             )
-        item_level, run_level = (find_violations(spec, level) for level in (Level.ITEM, Level.RUN))
+        item_level = await self.usage_violations(spec, Level.ITEM)
+        run_level = find_violations(spec, Level.RUN)
         if item_level and run_level:
             found = min(item_level, run_level, key=len)
             raise InvalidRequestError([Violation(f"{path}.{one.path}", one.description) for one in found])
+
+    async def usage_violations(self, spec: EvaluatorSpec, level: Level) -> list[Violation]:
+        """Returns all that is wrong with the use of an evaluator that is not registered; paths begin at the evaluator."""
+        found = find_violations(spec, level)
+        baseline = spec.judge.pairwise.baseline_experiment_id if spec.judge and spec.judge.pairwise else ""
+        if baseline and not await self._store.get_experiment(baseline):
+            problem = f"names the experiment {baseline!r}, which there is not; see ListExperiments"
+            found.append(Violation("judge.pairwise.baseline_experiment_id", problem))
+        return found
 
     async def _check_all(
         self,
@@ -195,8 +205,8 @@ class Acceptance:
         """Checks one evaluator and returns it with its reference made exact."""
         if spec.registered is not None:
             return await self._pin(spec, spec.registered, place, level, findings)
-        findings.violations.extend(_violations(spec, place, level))
-        findings.violations.extend(await self._baseline_violations(spec, place))
+        found = await self.usage_violations(spec, level)
+        findings.violations.extend(Violation(f"{place}.{one.path}", one.description) for one in found)
         return spec
 
     async def _pin(
@@ -211,24 +221,12 @@ class Acceptance:
                 )
             )
             return spec
-        for problem in _violations(found.spec, place, level):
-            findings.violations.append(
-                Violation(f"{place}.registered", f"{found.reference} {problem.description}")
-            )
-        for problem in await self._baseline_violations(found.spec, ""):
+        for problem in await self.usage_violations(found.spec, level):
             findings.violations.append(
                 Violation(f"{place}.registered", f"{found.reference} {problem.description}")
             )
         findings.registered[found.reference] = found.spec
         return spec.model_copy(update={"registered": found.reference})
-
-    async def _baseline_violations(self, spec: EvaluatorSpec, place: str) -> list[Violation]:
-        """Returns what is wrong with the experiment whose outputs a judge compares with."""
-        baseline = spec.judge.pairwise.baseline_experiment_id if spec.judge and spec.judge.pairwise else ""
-        if not baseline or await self._store.get_experiment(baseline):
-            return []
-        problem = f"names the experiment {baseline!r}, which there is not; see ListExperiments"
-        return [Violation(f"{place}.judge.pairwise.baseline_experiment_id", problem)]
 
     async def _item_count(self, spec: ExperimentSpec) -> int | None:
         if spec.items is not None:
@@ -243,11 +241,6 @@ class Acceptance:
                 upload_id=spec.upload,
             )
         return collection.count
-
-
-def _violations(spec: EvaluatorSpec, place: str, level: Level) -> list[Violation]:
-    found = find_violations(spec, level)
-    return [Violation(f"{place}.{problem.path}", problem.description) for problem in found]
 
 
 def _total(spec: ExperimentSpec, count: int | None) -> int | None:

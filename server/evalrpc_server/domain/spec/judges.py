@@ -62,11 +62,13 @@ class JudgeScale(SpecModel):
 class JudgeLabels(SpecModel):
     """One of several labels."""
 
-    labels: tuple[Name, ...] = Field(min_length=2, max_length=100)
+    labels: tuple[Name, ...] = Field(max_length=100)
 
     @field_validator("labels")
     @classmethod
     def _distinct(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        if len(labels) < 2:
+            raise PydanticCustomError("labels", "must be at least two labels to choose from")
         if len({label.strip().casefold() for label in labels}) < len(labels):
             raise PydanticCustomError("labels", "must differ in more than case and blanks")
         return labels
@@ -130,7 +132,7 @@ class JudgeEvaluator(SpecModel):
     labels: JudgeLabels | None = None
     boolean: JudgeBoolean | None = None
     pairwise: JudgePairwise | None = None
-    models: tuple[JudgeModel, ...] = Field(min_length=1, max_length=MAX_MODELS)
+    models: tuple[JudgeModel, ...] = Field(max_length=MAX_MODELS)
     strategy: JudgeStrategy = JudgeStrategy.PANEL
     samples: int = Field(default=1, ge=1, le=MAX_SAMPLES)
     reducer: JudgeReducer | None = None
@@ -149,6 +151,8 @@ class JudgeEvaluator(SpecModel):
 
     @model_validator(mode="after")
     def _fitting(self) -> JudgeEvaluator:
+        if not self.models:
+            raise PydanticCustomError("models", "must have at least one of models")
         self._check_criterion()
         self._check_strategy()
         if self.numeric or self.reducer in {None, JudgeReducer.MAJORITY}:
