@@ -8,6 +8,7 @@ MAKEFLAGS += --no-print-directory
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+NODE_MODULES := clients/typescript/node_modules/.package-lock.json
 BASE ?= main
 UV_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-emit-package evalrpc --custom-compile-command "make lock"
@@ -32,7 +33,7 @@ serve: $(READY) ## Start a server on 127.0.0.1:50051 with its data in ./data
 	$(BIN)/evalrpc-server serve
 
 .PHONY: test
-test: lint types check-generated pytest test-typescript test-go ## Check and test everything; this is what CI runs
+test: lint types check-generated pytest test-typescript test-go conformance ## Check and test everything; this is what CI runs
 
 .PHONY: pytest
 pytest: $(READY) ## Run the Python tests; ARGS="tests/store -k commit" picks some
@@ -40,9 +41,12 @@ pytest: $(READY) ## Run the Python tests; ARGS="tests/store -k commit" picks som
 	.ci/install-grpcurl
 	$(BIN)/pytest --numprocesses 3 --dist loadfile $(ARGS)
 
-.PHONY: test-typescript
-test-typescript: $(READY) ## Check and test the TypeScript client
+$(NODE_MODULES): clients/typescript/package-lock.json
 	npm --prefix clients/typescript ci --no-audit --no-fund --loglevel=error
+	touch $@
+
+.PHONY: test-typescript
+test-typescript: $(READY) $(NODE_MODULES) ## Check and test the TypeScript client
 	EVALRPC_SERVER="$(abspath $(BIN))/evalrpc-server" npm --prefix clients/typescript test --silent
 
 .PHONY: test-go
@@ -50,6 +54,13 @@ test-go: $(READY) ## Check and test the Go client
 	cd clients/go && test -z "$$(gofmt -l . | tee /dev/stderr)" && go vet ./...
 	cd clients/go && go tool -modfile=tools/lint/go.mod staticcheck ./...
 	cd clients/go && EVALRPC_SERVER="$(abspath $(BIN))/evalrpc-server" go test ./...
+
+.PHONY: conformance
+conformance: $(READY) $(NODE_MODULES) ## Compare the clients feature by feature; ARGS=--write writes the table of what they can do
+	cd tests/conformance && test -z "$$(gofmt -l . | tee /dev/stderr)" && go vet ./...
+	cd clients/typescript && npx --no-install prettier --config .prettierrc.json --check --log-level warn '../../tests/conformance/**/*.ts'
+	clients/typescript/node_modules/.bin/eslint -c clients/typescript/eslint.config.js --max-warnings 0 'tests/conformance/**/*.ts'
+	$(BIN)/python -m tests.conformance $(ARGS)
 
 .PHONY: lint
 lint: $(READY) ## Check style, layering and the .proto files

@@ -79,8 +79,8 @@ func (c *Client) GetDataset(ctx context.Context, name, project string) (*Dataset
 	}, nil
 }
 
-// DatasetItems yields the items of a dataset of a Langfuse project as an experiment would read them.
-func (c *Client) DatasetItems(ctx context.Context, dataset LangfuseDataset, project string) iter.Seq2[*DatasetItem, error] {
+// ListDatasetItems yields the items of a dataset of a Langfuse project as an experiment would read them.
+func (c *Client) ListDatasetItems(ctx context.Context, dataset LangfuseDataset, project string) iter.Seq2[*DatasetItem, error] {
 	message, err := dataset.toMessage()
 	if err != nil {
 		return failing[*DatasetItem](err)

@@ -97,7 +97,7 @@ func TestHostedDatasetsAreRead(t *testing.T) {
 		Name: "geography/capitals", ShuffleSeed: &seed, SampleSize: 2, SampleSeed: 3, Limit: 5,
 		MetadataEquals: map[string]any{"continent": "Europe"}, Version: time.Unix(2, 0), ItemIDs: []string{"a", "b"},
 	}
-	items := all(t, client.DatasetItems(within(t), selection, "default"))
+	items := all(t, client.ListDatasetItems(within(t), selection, "default"))
 	equal(t, "items", len(items), 2)
 	equal(t, "input", items[1].Input, evalrpc.JSON("9007199254740993"))
 	asked := server.listed.GetLangfuseDataset()
@@ -106,7 +106,7 @@ func TestHostedDatasetsAreRead(t *testing.T) {
 	equal(t, "metadata", asked.GetMetadataEquals().AsMap()["continent"], any("Europe"))
 
 	count := 0
-	for _, err = range client.DatasetItems(within(t), evalrpc.LangfuseDataset{Name: "x"}, "broken") {
+	for _, err = range client.ListDatasetItems(within(t), evalrpc.LangfuseDataset{Name: "x"}, "broken") {
 		count++
 	}
 	if count != 3 || !evalrpc.IsUnavailable(err) {
@@ -156,7 +156,7 @@ func TestAServerWithoutLangfuseSaysSo(t *testing.T) {
 	if evalrpc.Reason(err) != "LANGFUSE_NOT_CONFIGURED" {
 		t.Error(err)
 	}
-	for _, err := range client.DatasetItems(within(t), evalrpc.LangfuseDataset{Name: "capitals"}, "") {
+	for _, err := range client.ListDatasetItems(within(t), evalrpc.LangfuseDataset{Name: "capitals"}, "") {
 		if evalrpc.Reason(err) != "LANGFUSE_NOT_CONFIGURED" {
 			t.Error(err)
 		}

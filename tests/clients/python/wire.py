@@ -22,6 +22,7 @@ class Wire:
         self._frozen: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._closed = False
+        self._severed = False
         self._threads: list[threading.Thread] = []
 
     @property
@@ -40,6 +41,16 @@ class Wire:
                 end.shutdown(socket.SHUT_RDWR)
         for end in ends:
             end.close()
+
+    def sever(self) -> None:
+        """Resets all connections, and new ones too until the wire is mended: the other side is gone."""
+        with self._lock:
+            self._severed = True
+        self.cut()
+
+    def mend(self) -> None:
+        """Relays new connections again."""
+        self._severed = False
 
     def freeze(self) -> None:
         """Lets the connections of this moment carry nothing more, as when the other side hangs; new ones are relayed."""
@@ -73,7 +84,13 @@ class Wire:
                 near.close()
                 continue
             with self._lock:
-                self._ends |= {near, far}
+                relayed = not self._severed
+                if relayed:
+                    self._ends |= {near, far}
+            if not relayed:
+                near.close()
+                far.close()
+                continue
             self._run(self._relay, near, far)
             self._run(self._relay, far, near)
 

@@ -29,7 +29,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	for item, err := range client.DatasetItems(ctx, evalrpc.LangfuseDataset{Name: dataset.Name, Limit: 10}, "") {
+	for item, err := range client.ListDatasetItems(ctx, evalrpc.LangfuseDataset{Name: dataset.Name, Limit: 10}, "") {
 		if err != nil {
 			log.Fatal(err)
 		}
