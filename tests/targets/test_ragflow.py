@@ -105,6 +105,25 @@ async def test_the_session_of_a_call_that_failed_is_deleted_too(chat, standin):
     assert set(standin.sessions) == OF_USERS
 
 
+async def test_the_session_of_a_call_that_is_cut_off_is_deleted_too(chat, standin):
+    cut_off = asyncio.create_task(chat.answer("!wait"))
+    await asyncio.wait_for(standin.waiting.wait(), 30)
+    cut_off.cancel()
+    await asyncio.wait([cut_off], timeout=30)
+    standin.go_on.set()
+    assert cut_off.cancelled()
+    assert set(standin.sessions) == OF_USERS
+
+
+async def test_a_server_that_knows_none_of_the_places(chat, standin):
+    error = await chat.error("x", url=f"{standin.url}/elsewhere")
+    assert (error.reason, error.metadata["status"], error.metadata["code"]) == (
+        "TASK_HTTP_STATUS",
+        "404",
+        "404",
+    )
+
+
 async def test_an_agent_has_its_chunks_in_an_object(agent, standin):
     inputs = {"country": {"type": "line", "value": "{{input.country}}"}}
     given = {"question": "The capital of France?", "country": "France"}

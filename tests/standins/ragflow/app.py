@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
 from collections.abc import Awaitable, Callable
@@ -36,6 +37,7 @@ class RagflowStandIn(Served):
         sessions: the conversations that exist, by id; one that a production user has stands there from the start.
         required: prompt variables that the assistant insists on.
         quote: whether the assistant shows quotes.
+        waiting: set once an assistant was asked `!wait`, which it answers when `go_on` is set.
     """
 
     generation: Generation = field(default="0.21", kw_only=True)
@@ -46,6 +48,8 @@ class RagflowStandIn(Served):
     sessions: dict[str, Session] = field(default_factory=dict)
     required: tuple[str, ...] = ()
     quote: bool = True
+    waiting: asyncio.Event = field(default_factory=asyncio.Event)
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.sessions["of-a-user"] = Session(self.chat_id, ["What is our holiday policy?"])

@@ -37,6 +37,9 @@ async def complete(standin: RagflowStandIn, body: dict[str, Any], request: web.R
     if question == "!exception":
         raise FailedError(100, "ConnectionError('elasticsearch')")
     standin.sessions[session].messages.append(question)
+    if question == "!wait":
+        standin.waiting.set()
+        await standin.go_on.wait()
     marks = standin.marks if standin.quote else ""
     answer = turn(question, marks=marks, answers=standin.answers)
     if not standin.quote:
