@@ -160,19 +160,26 @@ async def test_a_full_url_is_used_as_it_is(outbound, old):
     assert old.requests[-1].path == f"/api/v1/chats/{old.chat_id}/sessions"
 
 
-async def test_a_server_that_knows_only_the_new_places_is_found_there(outbound):
+@pytest.mark.parametrize(
+    ("owner", "route", "old", "new"),
+    [
+        ("chat_id", {}, "chats/{}/completions", "chat/completions"),
+        ("agent_id", {}, "agents/{}/completions", "agents/chat/completions"),
+        ("chat_id", OPENAI, "chats_openai/{}/chat/completions", "openai/{}/chat/completions"),
+        ("agent_id", OPENAI, "agents_openai/{}/chat/completions", "agents/chat/completions"),
+    ],
+)
+async def test_a_server_that_knows_only_the_new_places_is_found_there(outbound, owner, route, old, new):
     class Moved(RagflowStandIn):
         def routes(self):
-            return [route for route in super().routes() if not route.path.endswith("{owner}/completions")]
+            gone = ("s/{owner}/completions", "s_openai/{owner}/chat/completions")
+            return [route for route in super().routes() if not route.path.endswith(gone)]
 
     async with Moved(generation="0.26") as standin:
-        chat = asker(outbound, standin, chat_id=standin.chat_id)
-        assert await chat.output("a", "b") == "Echo: b"
-        assert [path for path in standin.paths() if "completions" in path] == [
-            f"POST /api/v1/chats/{standin.chat_id}/completions",
-            "POST /api/v1/chat/completions",
-            "POST /api/v1/chat/completions",
-        ]
+        identity = getattr(standin, owner)
+        assert await asker(outbound, standin, **{owner: identity}, **route).output("a", "b") == "Echo: b"
+        asked = [path.removeprefix("POST /api/v1/") for path in standin.paths() if "completions" in path]
+        assert asked == [place.format(identity) for place in (old, new, new)]
 
 
 async def test_a_given_session_serves_one_trial_at_a_time_and_stays(outbound, old):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from tests.standins.ragflow import compatible
 from tests.standins.ragflow.envelope import FailedError, ok
 from tests.standins.ragflow.turns import turn
 from tests.standins.served import EventWriter, pieces
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 async def complete(standin: RagflowStandIn, body: dict[str, Any], request: web.Request) -> web.StreamResponse:
     """Answers a question; a failure inside the agent is a string in place of the data."""
+    if body.get("openai-compatible"):
+        return await compatible.complete(standin, body, request)
     owner = request.match_info.get("owner") or body.get("agent_id", "")
     if owner != standin.agent_id:
         raise FailedError(102, f"You don't own the agent {owner}.")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 async def complete(standin: RagflowStandIn, body: dict[str, Any], request: web.Request) -> web.StreamResponse:
     """Answers the last message of a conversation."""
-    owner = request.match_info["owner"]
+    owner = request.match_info.get("owner") or body.get("agent_id", "")
     if owner not in {standin.chat_id, standin.agent_id}:
         raise FailedError(102, f"You don't own the chat {owner}")
     messages = body.get("messages") or []
