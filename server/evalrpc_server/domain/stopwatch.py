@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
+from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
@@ -21,6 +22,7 @@ class Stopwatch:
 
     Attributes:
         timeout: in seconds.
+        attempt: the how manyth time the call is made, from 1.
         start_time: when the call began.
         expired: whether the time was up.
     """
@@ -32,14 +34,16 @@ class Stopwatch:
         "_task",
         "_timer",
         "_token",
+        "attempt",
         "expired",
         "start_time",
         "timeout",
     )
 
-    def __init__(self, timeout: float, clock: Clock = _SYSTEM) -> None:
+    def __init__(self, timeout: float, clock: Clock = _SYSTEM, *, attempt: int = 1) -> None:
         self._clock = clock
         self.timeout = timeout
+        self.attempt = attempt
         self.expired = False
         self.start_time = clock.now()
         self._began = clock.monotonic()
@@ -62,6 +66,14 @@ class Stopwatch:
         self.hold()
         if not self.expired:
             self._timer = asyncio.get_running_loop().call_later(self.timeout, self._expire)
+
+    def resume(self, waited: float) -> None:
+        """Lets time run on, as if there had not been so many seconds of waiting."""
+        self.start_time += timedelta(seconds=waited)
+        self._began += waited
+        if not self.expired:
+            left = max(self.timeout - self.elapsed, 0.0)
+            self._timer = asyncio.get_running_loop().call_later(left, self._expire)
 
     def __enter__(self) -> Self:
         task = asyncio.current_task()
@@ -94,6 +106,12 @@ def time_limit() -> float:
     return stopwatch.timeout if stopwatch else 0.0
 
 
+def attempt_number() -> int:
+    """Returns the how manyth time the call is made in which this is asked, from 1."""
+    stopwatch = _current.get()
+    return stopwatch.attempt if stopwatch else 1
+
+
 @contextmanager
 def queueing() -> Iterator[None]:
     """Keeps a wait for one's turn off the stopwatch around it: the call begins when the block ends."""
@@ -104,3 +122,16 @@ def queueing() -> Iterator[None]:
     stopwatch.hold()
     yield
     stopwatch.begin()
+
+
+@contextmanager
+def paused() -> Iterator[None]:
+    """Keeps a wait in the middle of a call off the stopwatch around it."""
+    stopwatch = _current.get()
+    if stopwatch is None:
+        yield
+        return
+    before = stopwatch.elapsed
+    stopwatch.hold()
+    yield
+    stopwatch.resume(stopwatch.elapsed - before)
