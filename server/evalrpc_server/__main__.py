@@ -16,11 +16,12 @@ from evalrpc_server.addresses import ListenError
 from evalrpc_server.app import App
 from evalrpc_server.check import Verdict, check, report
 from evalrpc_server.config import Settings, parse, settings_from
+from evalrpc_server.definitions.directory import DefinitionsError
 from evalrpc_server.health import check_health
 from evalrpc_server.langfuse.projects import ProjectsError
 from evalrpc_server.logs import LogFormat, Logs
 from evalrpc_server.outbound.sealing import SealingError
-from evalrpc_server.outbound.secrets import Secrets
+from evalrpc_server.outbound.secrets import SecretError, Secrets
 from evalrpc_server.store.port import StoreError
 from evalrpc_server.telemetry.providers import TelemetryError
 from evalrpc_server.tokens import TokensError, make_token
@@ -71,6 +72,8 @@ async def _serve(settings: Settings, secrets: Secrets) -> int:
         TelemetryError,
         TokensError,
         SealingError,
+        SecretError,
+        DefinitionsError,
         OSError,
     ) as error:
         _complain(str(error))

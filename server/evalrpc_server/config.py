@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from evalrpc_server import __version__
+from evalrpc_server.domain.spec.fields import http_url
 from evalrpc_server.outbound.policy import parse_policy
 
 
@@ -73,6 +74,20 @@ class Settings(BaseSettings):
         description="what callers may have called: public, private, hosts, networks, each with or without :port; "
         "default: public, and private while the server listens on loopback alone",
     )
+    definitions: Path | None = Field(
+        None, description="directory of YAML files with experiments that webhooks start by name"
+    )
+    webhook_secrets: str = Field(
+        "", description="names of secrets, any one of which signs Langfuse's webhooks; see ${secret:NAME}"
+    )
+    webhook_unsigned: bool = Field(default=False, description="take webhooks without a signature too")
+    webhook_definition: str = Field(
+        "",
+        description="definition that every run of a webhook starts from: evaluators, and what else it leaves out",
+    )
+    ragflow_url: str = Field(
+        "https://api.ragflow.io", description="RAGFlow server of webhooks whose payload names none"
+    )
     ca_file: Path | None = Field(
         None, description="PEM file of authorities that endpoints are verified against"
     )
@@ -94,6 +109,17 @@ class Settings(BaseSettings):
     def _check_policy(cls, value: str) -> str:
         parse_policy(value, local=True)
         return value
+
+    @field_validator("ragflow_url")
+    @classmethod
+    def _check_url(cls, value: str) -> str:
+        return http_url(value)
+
+    @model_validator(mode="after")
+    def _check_webhook_definition(self) -> Settings:
+        if self.webhook_definition and not self.definitions:
+            raise ValueError("--webhook-definition needs --definitions, the directory where it is")
+        return self
 
     @field_validator("listen", "http_listen")
     @classmethod

@@ -103,6 +103,41 @@ class Tokens:
             logger.info("read the tokens again", extra={"names": [token.name for token in self._tokens]})
 
 
+class TokenRates:
+    """How many calls each token has started, over gRPC and HTTP together."""
+
+    def __init__(self) -> None:
+        self._rates: dict[str, _Rate] = {}
+
+    def take(self, token: Token) -> float:
+        """Takes one start and returns 0, or returns the seconds until there is one."""
+        if token.rpcs_per_second is None:
+            return 0.0
+        rate = self._rates.get(token.name)
+        if rate is None or rate.per_second != token.rpcs_per_second:
+            rate = self._rates[token.name] = _Rate(token.rpcs_per_second)
+        return rate.take()
+
+
+class _Rate:
+    """A token bucket that holds the starts of one second, and at least one."""
+
+    def __init__(self, per_second: float) -> None:
+        self.per_second = per_second
+        self._left = self._most = max(1.0, per_second)
+        self._time = time.monotonic()
+
+    def take(self) -> float:
+        """Takes one start and returns 0, or returns the seconds until there is one."""
+        now = time.monotonic()
+        self._left = min(self._most, self._left + (now - self._time) * self.per_second)
+        self._time = now
+        if self._left < 1:
+            return (1 - self._left) / self.per_second
+        self._left -= 1
+        return 0.0
+
+
 def make_token() -> tuple[str, str]:
     """Returns a new token of 256 random bits, and the hash to be kept of it."""
     token = _PREFIX + secrets.token_urlsafe(32)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from evalrpc_server.domain.clock import Clock
+from evalrpc_server.domain.errors import InvalidRequestError, Violation
 from evalrpc_server.langfuse.api import LangfuseApi
 from evalrpc_server.langfuse.projects import Project, Projects
 from evalrpc_server.langfuse.server import LangfuseServer
@@ -48,6 +49,20 @@ class Connections:
     def get(self, name: str) -> Connection | None:
         """Returns the connection of a project, or None where the configuration has none of that name (any more)."""
         return self._connections.get(name)
+
+    def name_of(self, project_id: str) -> str:
+        """Returns the name of the project with an id of Langfuse's; empty where the ids are not known yet.
+
+        Raises:
+            InvalidRequestError: it is none of the configured projects'.
+        """
+        known = {connection.server.project_id: connection.project.name for connection in self}
+        if project_id in known:
+            return known[project_id]
+        if "" in known or not known:
+            return known[""] if len(known) == 1 else ""
+        problem = "is the id of no Langfuse project that this server has; configure its keys"
+        raise InvalidRequestError([Violation("projectId", problem)])
 
     def resolve(self, name: str = "", *, path: str = "langfuse_project") -> Connection:
         """Returns the connection of the project that a request means; see `Projects.resolve`.

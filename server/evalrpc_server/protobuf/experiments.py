@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from google.protobuf import json_format
+
 from evalrpc.v1 import evaluation_pb2, event_pb2, experiment_pb2
+from evalrpc_server.domain.documents import JsonValue
 from evalrpc_server.domain.events import Checkpoint, Event, RunEvaluations
 from evalrpc_server.domain.experiments import Experiment, Progress, State
 from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.domain.second_look import Origin
 from evalrpc_server.domain.usage import Spending
-from evalrpc_server.protobuf.documents import Encoding
+from evalrpc_server.protobuf.documents import Encoding, normalized
 from evalrpc_server.protobuf.evaluations import evaluation_to_message
 from evalrpc_server.protobuf.langfuse import status_to_message
 from evalrpc_server.protobuf.results import result_to_message
@@ -68,6 +71,12 @@ def experiment_to_message(experiment: Experiment, encoding: Encoding) -> experim
         origin=_origin(experiment.origin) if experiment.origin else None,
         gates=[gate_to_message(result) for result in experiment.gates],
     )
+
+
+def experiment_to_json(experiment: Experiment) -> JsonValue:
+    """Writes an experiment as the JSON of its message, with the contract's own names."""
+    message = experiment_to_message(experiment, Encoding.VALUE)
+    return normalized(json_format.MessageToDict(message, preserving_proto_field_name=True))
 
 
 def state_from_number(number: int) -> State | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +11,7 @@ from evalrpc_server.domain.errors import ExhaustedError, RequestError
 from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.rpc.interceptors.call import Call
 from evalrpc_server.rpc.settings import RpcSettings
-from evalrpc_server.tokens import Token, Tokens
+from evalrpc_server.tokens import Token, TokenRates, Tokens
 
 _HEALTH = "grpc.health.v1.Health/"
 _RETRY_SECONDS = 1.0
@@ -22,10 +21,10 @@ _HINT = "send the metadata `authorization: Bearer <token>`"
 class TokenAuthentication:
     """Lets in who presents a token of the file, within the token's limits. Health checks need none."""
 
-    def __init__(self, tokens: Tokens) -> None:
+    def __init__(self, tokens: Tokens, rates: TokenRates | None = None) -> None:
         self._tokens = tokens
         self._open: Counter[str] = Counter()
-        self._rates: dict[str, _Rate] = {}
+        self._rates = rates or TokenRates()
 
     @asynccontextmanager
     async def __call__(self, call: Call) -> AsyncIterator[None]:
@@ -63,37 +62,13 @@ class TokenAuthentication:
         return token
 
     def _check_rate(self, token: Token) -> None:
-        if token.rpcs_per_second is None:
-            return
-        rate = self._rates.get(token.name)
-        if rate is None or rate.per_second != token.rpcs_per_second:
-            rate = self._rates[token.name] = _Rate(token.rpcs_per_second)
-        if (wait := rate.take()) > 0:
+        if (wait := self._rates.take(token)) > 0:
             raise ExhaustedError(
                 Reason.RATE_LIMITED,
                 f"this token starts more than {token.rpcs_per_second:g} RPCs per second; try again later",
                 retry_after=wait,
                 limit_per_second=f"{token.rpcs_per_second:g}",
             )
-
-
-class _Rate:
-    """A token bucket that holds the starts of one second, and at least one."""
-
-    def __init__(self, per_second: float) -> None:
-        self.per_second = per_second
-        self._left = self._most = max(1.0, per_second)
-        self._time = time.monotonic()
-
-    def take(self) -> float:
-        """Takes one start and returns 0, or returns the seconds until there is one."""
-        now = time.monotonic()
-        self._left = min(self._most, self._left + (now - self._time) * self.per_second)
-        self._time = now
-        if self._left < 1:
-            return (1 - self._left) / self.per_second
-        self._left -= 1
-        return 0.0
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from evalrpc.v1 import (
     comparison_requests_pb2,
+    definition_pb2,
     event_pb2,
     experiment_pb2,
     experiment_service_pb2,
@@ -25,6 +26,7 @@ from evalrpc_server.protobuf.items import read_items
 from evalrpc_server.protobuf.spec import evaluators_from_message, spec_from_message
 from evalrpc_server.rpc.comparison import compare_experiments, plan_experiment
 from evalrpc_server.rpc.context import Context
+from evalrpc_server.rpc.definitions import DefinitionList, definitions_page
 from evalrpc_server.rpc.encoding import (
     MAX_MESSAGE_BYTES,
     converted,
@@ -62,7 +64,9 @@ class ExperimentServicer(experiment_service_pb2_grpc.ExperimentServiceServicer):
         store: ExperimentStore,
         comparisons: Comparisons,
         looks: SecondLooks,
+        definitions: DefinitionList,
     ) -> None:
+        self._definitions = definitions
         self._acceptance = acceptance
         self._looks = looks
         self._comparisons = comparisons
@@ -180,6 +184,12 @@ class ExperimentServicer(experiment_service_pb2_grpc.ExperimentServiceServicer):
     ) -> comparison_requests_pb2.PlanExperimentResponse:
         """Computes how large an experiment must be."""
         return await plan_experiment(request, self._comparisons, self._store)
+
+    async def ListDefinitions(
+        self, request: definition_pb2.ListDefinitionsRequest, context: Context
+    ) -> definition_pb2.ListDefinitionsResponse:
+        """Returns a page of the definitions kept on the server."""
+        return await definitions_page(self._definitions, request)
 
     async def EvaluateExperiment(
         self, request: second_look_pb2.EvaluateExperimentRequest, context: Context

@@ -109,9 +109,10 @@ def _is_odd_host(host: str) -> bool:
     if ":" in host or not _NUMERIC_HOST.search(host):
         return False
     try:
-        return not IPv4Address(host)
+        IPv4Address(host)
     except ValueError:
         return True
+    return False
 
 
 def http_url(value: str) -> str:
