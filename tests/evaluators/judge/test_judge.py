@@ -16,7 +16,7 @@ from evalrpc_server.domain.results import Context
 from evalrpc_server.domain.spec.judges import JudgeEvaluator as JudgeSpec
 from evalrpc_server.domain.stopwatch import Stopwatch
 from evalrpc_server.domain.usage import Usage
-from evalrpc_server.evaluators.judge import models
+from evalrpc_server.evaluators import model_calls
 from evalrpc_server.evaluators.judge.evaluator import JudgeEvaluator
 from evalrpc_server.evaluators.port import Case
 from evalrpc_server.outbound.outbound import Outbound
@@ -32,7 +32,7 @@ PASSAGES = [Context(text="Paris is the capital."), Context(text="Lyon is a city.
 
 @pytest.fixture(autouse=True)
 def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "_FIRST_BACKOFF", 0.01)
+    monkeypatch.setattr(model_calls, "_FIRST_BACKOFF", 0.01)
 
 
 @pytest.fixture
@@ -211,7 +211,7 @@ async def test_what_may_pass_is_tried_again_and_what_may_not_is_not(standin, ask
     said = await ask()
     assert said.error is not None
     assert said.error.retryable
-    assert len(standin.asked) == models.MAX_ATTEMPTS
+    assert len(standin.asked) == model_calls.MAX_ATTEMPTS
 
 
 async def test_a_wrong_key_is_told_without_the_key(standin, ask):
@@ -222,7 +222,7 @@ async def test_a_wrong_key_is_told_without_the_key(standin, ask):
 
 
 async def test_a_model_that_hangs_is_given_up_after_the_evaluators_timeout(standin, ask, monkeypatch):
-    monkeypatch.setattr(models, "MAX_ATTEMPTS", 2)
+    monkeypatch.setattr(model_calls, "MAX_ATTEMPTS", 2)
     standin.ready.clear()
     with Stopwatch(0.1):
         said = await ask()

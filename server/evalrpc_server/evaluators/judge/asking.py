@@ -11,7 +11,8 @@ from evalrpc_server.evaluators.judge.accounts import Account
 from evalrpc_server.evaluators.judge.forms import Form
 from evalrpc_server.evaluators.judge.models import ChatModel
 from evalrpc_server.evaluators.judge.questions import Inquiry, Message
-from evalrpc_server.evaluators.judge.verdicts import InvalidVerdictError, JudgeError, Sample, Verdict
+from evalrpc_server.evaluators.judge.verdicts import InvalidVerdictError, Sample, Verdict
+from evalrpc_server.evaluators.port import EvaluatorError
 
 _MAX_QUOTED = 500
 _MAX_REPEATED = 20_000
@@ -23,7 +24,7 @@ async def sample(model: ChatModel, inquiry: Inquiry, account: Account) -> Sample
         verdicts = [
             await _verdict(model, messages, inquiry.form, account) for messages in inquiry.conversations
         ]
-    except JudgeError as failure:
+    except EvaluatorError as failure:
         return Sample(model.spec.model, error=failure.error)
     return Sample(model.spec.model, inquiry.combine(verdicts))
 
@@ -34,7 +35,7 @@ async def _verdict(model: ChatModel, messages: Sequence[Message], form: Form, ac
         return form.read(parsing.read_answer(reply.text))
     except InvalidVerdictError as problem:
         if reply.cut_off:
-            raise JudgeError(
+            raise EvaluatorError(
                 _invalid(model, "was cut off by its limit of tokens: raise max_tokens", reply.text)
             ) from None
         repair = prompts.REPAIR.format(problem=problem, schema=prompts.schema_text(form.schema))
@@ -47,7 +48,7 @@ async def _verdict(model: ChatModel, messages: Sequence[Message], form: Form, ac
     try:
         return form.read(parsing.read_answer(reply.text))
     except InvalidVerdictError as problem:
-        raise JudgeError(_invalid(model, f"{problem}, also when asked once more", reply.text)) from None
+        raise EvaluatorError(_invalid(model, f"{problem}, also when asked once more", reply.text)) from None
 
 
 def _invalid(model: ChatModel, problem: str, answer: str) -> Error:

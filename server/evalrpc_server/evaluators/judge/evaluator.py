@@ -17,8 +17,8 @@ from evalrpc_server.evaluators.judge.models import ChatModel
 from evalrpc_server.evaluators.judge.questions import Inquirer, Inquiry, NothingToJudgeError
 from evalrpc_server.evaluators.judge.reducers import NoMajorityError, reduce
 from evalrpc_server.evaluators.judge.strategies import ask_models
-from evalrpc_server.evaluators.judge.verdicts import JudgeError, Sample
-from evalrpc_server.evaluators.port import Case
+from evalrpc_server.evaluators.judge.verdicts import Sample
+from evalrpc_server.evaluators.port import Case, EvaluatorError
 from evalrpc_server.outbound.outbound import Outbound
 from evalrpc_server.store.port import ExperimentStore
 
@@ -67,7 +67,7 @@ class JudgeEvaluator:
             inquiry = self._inquirer.inquire(case, await self._other(case))
         except NothingToJudgeError as why:
             return Evaluation(name=self._name, unscored=str(why))
-        except JudgeError as failure:
+        except EvaluatorError as failure:
             return Evaluation(name=self._name, error=failure.error)
         account = Account()
         samples, counting = await ask_models(self._spec, self._models, inquiry, account)

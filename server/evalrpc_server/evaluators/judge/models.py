@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evalrpc_server.domain.errors import Error
-from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.domain.spec.judges import JudgeModel
-from evalrpc_server.domain.stopwatch import time_limit
 from evalrpc_server.evaluators.judge.accounts import Account
 from evalrpc_server.evaluators.judge.forms import Form
 from evalrpc_server.evaluators.judge.questions import Message
-from evalrpc_server.evaluators.judge.verdicts import JudgeError
-from evalrpc_server.outbound.failures import EVALUATOR_REASONS, CallFailedError
+from evalrpc_server.evaluators.model_calls import model_endpoint, patiently
 from evalrpc_server.outbound.outbound import Outbound
 from evalrpc_server.targets import chat_completions, vendors
 from evalrpc_server.targets.json_paths import at, text_at
-from evalrpc_server.targets.port import TaskError
 from evalrpc_server.targets.vendors import Answer
 
-MAX_ATTEMPTS = 4
-"""How often a call is made that fails in a way that may pass."""
-
-_FIRST_BACKOFF = 0.5
-_LONGEST_BACKOFF = 8.0
 _FORMATS = ("json_schema", "json_object", "")
 _FORMAT_WORDS = (b"response_format", b"json_schema", b"json_object", b"structured output")
-_REASONS = {
-    Reason.TASK_REFUSED: Reason.JUDGE_REFUSED,
-    Reason.TASK_HTTP_STATUS: Reason.EVALUATOR_HTTP_STATUS,
-    Reason.TASK_QUOTA_EXHAUSTED: Reason.EVALUATOR_HTTP_STATUS,
-    Reason.TASK_INVALID_JSON: Reason.EVALUATOR_INVALID_ANSWER,
-    Reason.TASK_INVALID_ANSWER: Reason.EVALUATOR_INVALID_ANSWER,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,41 +34,27 @@ class ChatModel:
 
     def __init__(self, spec: JudgeModel, outbound: Outbound) -> None:
         self.spec = spec
-        self._endpoint = vendors.vendor_endpoint(
-            outbound,
-            vendors.below(spec.base_url, "/chat/completions"),
-            api_key=spec.api_key,
-            headers=spec.headers,
+        self._endpoint = model_endpoint(
+            outbound, spec.base_url, "/chat/completions", api_key=spec.api_key, headers=spec.headers
         )
         self._format = 0
 
     async def ask(self, messages: Sequence[Message], form: Form, account: Account) -> Reply:
-        """Returns what the model writes. Each attempt may take as long as the evaluator's timeout says.
+        """Returns what the model writes.
 
         Raises:
-            JudgeError: it wrote nothing: it cannot be reached, refuses, or answers in no shape that is known.
+            EvaluatorError: it wrote nothing: it cannot be reached, refuses, or answers in no shape that is known.
         """
-        attempt = 1
-        while True:
-            try:
-                return self._read(await self._call(messages, form), account)
-            except CallFailedError as failure:
-                error, wait = failure.as_error("judge's", EVALUATOR_REASONS), failure.retry_after
-            except TaskError as failure:
-                error, wait = _as_judge(failure.error), failure.retry_after
-            except TimeoutError:
-                error, wait = _late(time_limit()), None
-            if not error.retryable or attempt >= MAX_ATTEMPTS:
-                raise JudgeError(error)
-            backoff = min(_FIRST_BACKOFF * 2 ** (attempt - 1), _LONGEST_BACKOFF)
-            await asyncio.sleep(wait if wait is not None else backoff * random.uniform(0.5, 1.0))  # noqa: S311
-            attempt += 1
+
+        async def attempt() -> Reply:
+            return self._read(await self._call(messages, form), account)
+
+        return await patiently(attempt)
 
     async def _call(self, messages: Sequence[Message], form: Form) -> Answer:
         while True:
             asked = self._format
-            async with asyncio.timeout(time_limit() or None):
-                answer = await vendors.ask(self._endpoint, self._body(messages, form, _FORMATS[asked]))
+            answer = await vendors.ask(self._endpoint, self._body(messages, form, _FORMATS[asked]))
             if answer.ok or not _FORMATS[asked] or not _format_unknown(answer):
                 return answer
             self._format = max(self._format, asked + 1)
@@ -115,22 +82,3 @@ def _format_unknown(answer: Answer) -> bool:
     """Tells whether an endpoint refuses a call for the format of answer that it asks for."""
     body = answer.body[:10_000].lower()
     return answer.status in {400, 404, 415, 422, 501} and any(word in body for word in _FORMAT_WORDS)
-
-
-def _as_judge(error: Error) -> Error:
-    """Returns the failure of a chat completion as that of a judge; what reads them speaks of tasks."""
-    return Error(
-        reason=_REASONS.get(error.reason, Reason.EVALUATOR_FAILED),
-        message=error.message.replace("The task endpoint", "The judge's endpoint", 1),
-        metadata=error.metadata,
-        retryable=error.retryable,
-    )
-
-
-def _late(seconds: float) -> Error:
-    return Error(
-        reason=Reason.EVALUATOR_TIMEOUT,
-        message=f"The judge's model gave no complete answer within {seconds:g} s; raise the evaluator's timeout.",
-        metadata={"timeout_seconds": f"{seconds:g}"},
-        retryable=True,
-    )

@@ -17,8 +17,8 @@ from evalrpc_server.domain.templates import TemplateError, TextTemplate
 from evalrpc_server.evaluators.judge import forms, prompts
 from evalrpc_server.evaluators.judge.forms import Form
 from evalrpc_server.evaluators.judge.prompts import Prompt
-from evalrpc_server.evaluators.judge.verdicts import JudgeError, Verdict
-from evalrpc_server.evaluators.port import Case
+from evalrpc_server.evaluators.judge.verdicts import Verdict
+from evalrpc_server.evaluators.port import Case, EvaluatorError
 
 Message = dict[str, str]
 """One message of a conversation, `role` and `content`."""
@@ -96,7 +96,7 @@ class Inquirer:
 
         Raises:
             NothingToJudgeError: it lacks what the criterion needs.
-            JudgeError: the template cannot be filled in.
+            EvaluatorError: the template cannot be filled in.
         """
         material = _material(case)
         if self._spec.preset is not None:
@@ -181,7 +181,7 @@ def _filled(template: TextTemplate, scope: _Material) -> str:
     try:
         return template.render(scope)
     except TemplateError as error:
-        raise JudgeError(
+        raise EvaluatorError(
             Error(
                 reason=Reason.TEMPLATE_FAILED,
                 message=f"The judge's prompt cannot be filled in: {error.placeholder} {error.problem}.",

@@ -42,11 +42,3 @@ class Sample:
 
 class InvalidVerdictError(Exception):
     """An answer is no verdict. The message says what is wrong with it, to follow "the answer" in a sentence."""
-
-
-class JudgeError(Exception):
-    """A model gave no verdict."""
-
-    def __init__(self, error: Error) -> None:
-        super().__init__(error.message)
-        self.error = error
