@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 import warnings
 
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.optimize import minimize_scalar
 
 from evalrpc_server.domain.statistics.distributions import (
     critical_normal,
@@ -24,6 +26,7 @@ from evalrpc_server.domain.statistics.paired import (
     Test,
     holm,
     paired_difference,
+    rates_difference,
     sign_flip,
 )
 from evalrpc_server.domain.statistics.quantiles import PROBABILITIES, quantile
@@ -134,16 +137,24 @@ def test_mcnemars_exact_test(table: tuple[int, int, int, int]):
     assert found.difference == pytest.approx((gained - lost) / sum(table))
 
 
-def test_bonett_and_prices_interval():
-    # By hand: 21 pairs, of which 1 is lost and 7 are gained; one more of each, and two more pairs.
-    before = [1.0] * 2 + [0.0] * 19
-    after = [1.0] * 1 + [0.0] * 1 + [1.0] * 7 + [0.0] * 12
-    found = paired_difference(before, after, boolean=True, confidence=0.95)
-    middle, reach = 8 / 23 - 2 / 23, 1.959964 * ((8 / 23 + 2 / 23 - (6 / 23) ** 2) / 23) ** 0.5
-    assert found is not None
-    assert (found.interval.low, found.interval.high) == pytest.approx(
-        (middle - reach, middle + reach), abs=1e-6
-    )
+@pytest.mark.parametrize("counts", [(7, 1, 21), (0, 0, 40), (3, 12, 100), (1, 0, 2), (900, 1100, 10_000)])
+def test_tangos_interval_is_where_the_score_test_rejects(counts: tuple[int, int, int]):
+    gained, lost, n = counts
+    found, _ = rates_difference(gained, lost, n, 0.95)
+    for end, wanted in ((found.low, 1.959964), (found.high, -1.959964)):
+        # The score, with the rate that fits best found by a search instead of Tango's formula.
+        def unlikelihood(rate: float, difference: float = end) -> float:
+            terms = [
+                (gained, rate + difference),
+                (lost, rate),
+                (n - gained - lost, 1 - 2 * rate - difference),
+            ]
+            return -sum(count * math.log(max(share, 1e-300)) for count, share in terms if count)
+
+        bounds = max(0.0, -end), (1 - end) / 2
+        best = minimize_scalar(unlikelihood, bounds=bounds, method="bounded", options={"xatol": 1e-12}).x
+        variance = (2 * best + end - end * end) / n
+        assert ((gained - lost) / n - end) / variance**0.5 == pytest.approx(wanted, rel=2e-3)
 
 
 @pytest.mark.parametrize("count", [2, 5, 11, 12])
