@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from evalrpc_server.config import Settings
+from tests.documentation.blocks import blocks_of
+from tests.documentation.projects import go_project, run, typescript_project
 from tests.processes import ROOT, running
 
 README = (ROOT / "README.md").read_text()
@@ -21,13 +23,13 @@ SERVER = Path(sys.executable).with_name("evalrpc-server")
 APP = ROOT / "clients/python/examples/capitals/app.py"
 
 
-@pytest.fixture
-def addresses(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """A fresh server and the demo's application; maps the README's addresses to theirs."""
+@pytest.fixture(scope="module")
+def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A server and the demo's application; maps the README's addresses to theirs."""
     settings = {
         "EVALRPC_LISTEN": "127.0.0.1:0",
         "EVALRPC_HTTP_LISTEN": "127.0.0.1:0",
-        "EVALRPC_DATA_DIR": str(tmp_path / "data"),
+        "EVALRPC_DATA_DIR": str(tmp_path_factory.mktemp("data")),
     }
     with (
         running([SERVER, "serve"], env=settings) as server,
@@ -65,14 +67,57 @@ def run_grpcurl(command: str, addresses: dict[str, str]) -> list[Any]:
     return [document["event"] for document in documents(done.stdout)]
 
 
+def block(language: str, start: str = "") -> str:
+    """The README's first block of a language, or the first that starts so."""
+    blocks = blocks_of(ROOT / "README.md")
+    return next(each.code for each in blocks if each.language == language and each.code.startswith(start))
+
+
+def here(text: str, addresses: dict[str, str]) -> str:
+    """Puts this test's address in the place of the README's."""
+    assert "localhost:50051" in text
+    return text.replace("localhost:50051", addresses["localhost:50051"])
+
+
+def assert_the_report(printed: str, documented: str) -> None:
+    """Compares reports, apart from what is another one in each run."""
+    for pattern in (r"\b[0-9a-f]{32}\b", r"\d{4}-\d\d-\d\dT[\d:.]+Z"):
+        printed, documented = (re.sub(pattern, "...", text) for text in (printed, documented))
+    assert printed.strip() == documented.strip()
+
+
+def test_the_python_example_prints_what_stands_below_it(addresses):
+    done = run([sys.executable, "-c", here(block("python"), addresses)], ROOT)
+    assert_the_report(done, block("text"))
+
+
+@pytest.mark.timeout(400)  # what is missing is installed first
+def test_the_typescript_example_prints_the_same_through_the_packed_client(addresses, tmp_path):
+    project = typescript_project(tmp_path)
+    (project / "quiz.ts").write_text(here(block("ts"), addresses), "utf-8")
+    run(["node", "node_modules/typescript/bin/tsc"], project)
+    printed = run(["node", "--import", "tsx", "quiz.ts"], project)
+    # TypeScript spells values as JSON.
+    assert_the_report(printed, block("text").replace("True", "true").replace("False", "false"))
+
+
+@pytest.mark.timeout(400)  # what is missing is installed first
+def test_the_go_example_prints_the_same_in_a_module_of_its_own(addresses, tmp_path):
+    project = go_project(tmp_path)
+    (project / "main.go").write_text(here(block("go"), addresses), "utf-8")
+    env = os.environ | {"GOFLAGS": "-mod=mod"}
+    run(["go", "vet", "."], project, env)
+    assert_the_report(run(["go", "run", "."], project, env), block("text"))
+
+
 def test_the_grpcurl_example_works_as_written(addresses):
-    example = re.search(r"^```sh\n(grpcurl .*?)^```$", README, re.MULTILINE | re.DOTALL)
-    assert example is not None
-    events = run_grpcurl(example[1], addresses)
+    events = run_grpcurl(block("sh", "grpcurl"), addresses)
     assert events[0]["experiment"]["state"] == "EXPERIMENT_STATE_PENDING"
     assert events[-1]["experiment"]["state"] == "EXPERIMENT_STATE_SUCCEEDED"
     outputs = {event["itemResult"]["output"]["value"] for event in events if "itemResult" in event}
     assert outputs == {"Paris", "Berlin"}
+    (verdict,) = events[-1]["experiment"]["runEvaluations"]
+    assert (verdict["name"], verdict["number"]) == ("avg_accuracy", 1)
 
 
 def test_the_line_that_the_demo_ends_with_works_as_printed(addresses):
