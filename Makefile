@@ -61,6 +61,7 @@ conformance: $(READY) $(NODE_MODULES) ## Compare the clients feature by feature;
 	cd clients/typescript && npx --no-install prettier --config .prettierrc.json --check --log-level warn '../../tests/conformance/**/*.ts'
 	clients/typescript/node_modules/.bin/eslint -c clients/typescript/eslint.config.js --max-warnings 0 'tests/conformance/**/*.ts'
 	$(BIN)/python -m tests.conformance $(ARGS)
+	$(BIN)/python -m tests.conformance.survival
 
 .PHONY: lint
 lint: $(READY) ## Check style, layering and the .proto files

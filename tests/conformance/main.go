@@ -1,23 +1,30 @@
-// Command conformance runs all features with the Go client.
+// Command conformance runs all features with the Go client; with `--host ID DIRECTORY` it is a worker instead.
 package main
 
 import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"runtime/debug"
 	"slices"
 	"time"
 
-	"maps"
-
+	"github.com/evalrpc/evalrpc/tests/conformance/hosting"
 	"github.com/evalrpc/evalrpc/tests/conformance/stage"
 )
 
 const timeout = 2 * time.Minute
 
 func main() {
+	if len(os.Args) == 4 && os.Args[1] == "--host" {
+		if err := hosting.Host(os.Args[2], os.Args[3]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	names := os.Args[1:]
 	if len(names) == 0 {
 		names = slices.Sorted(maps.Keys(features))

@@ -1,4 +1,7 @@
-"""Runs all features with the Python client: `python -m tests.conformance.python [FEATURE...]`."""
+"""Runs all features with the Python client: `python -m tests.conformance.python [FEATURE...]`.
+
+With `--host ID DIRECTORY` it is a worker instead.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,10 @@ import inspect
 import json
 import sys
 import traceback
+from pathlib import Path
 
 from tests.conformance.features import HERE
+from tests.conformance.hosting import host
 from tests.conformance.stage import Stage
 
 
@@ -27,4 +32,7 @@ def main(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    if sys.argv[1:2] == ["--host"]:
+        host(sys.argv[2], Path(sys.argv[3]))
+    else:
+        main(sys.argv[1:])
