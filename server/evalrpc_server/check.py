@@ -119,7 +119,7 @@ def _unreadable(settings: Settings) -> Iterator[str]:
         if not isinstance(path, Path) or name == "data_dir":
             continue
         flag = f"--{name.replace('_', '-')}"
-        if name == "secrets_dir":
+        if name in {"secrets_dir", "definitions"}:
             if not path.is_dir():
                 yield f"{flag}: {path} is no directory"
             continue
@@ -198,17 +198,19 @@ async def _project(connection: Connection) -> Finding:
     try:
         async with asyncio.timeout(LANGFUSE_SECONDS):
             info = await connection.server.info()
+            version = await connection.server.version()
     except TimeoutError:
         problem = f"Langfuse ({project.base_url}) did not answer within {LANGFUSE_SECONDS:g} s"
         return Finding(subject, Verdict.WRONG, problem, "check the base URL and the network")
     except ApiError as error:
         place = f"({project.base_url}) " if error.status else ""
-        return Finding(subject, Verdict.WRONG, f"Langfuse {place}{error.message}")
+        hint = "" if error.status else "check the base URL and the network"
+        return Finding(subject, Verdict.WRONG, f"Langfuse {place}{error.message}", hint)
     mode = info.link_mode(project.link_mode)
     linked = "attributes" if mode is LinkMode.ATTRIBUTES else "run items"
-    version = f" {info.version}" if info.version else ""
+    told = f" {version}" if version else ""
     text = (
-        f"{info.project_name!r} at {project.base_url}, Langfuse{version} ({_GENERATIONS[info.generation]}), "
+        f"{info.project_name!r} at {project.base_url}, Langfuse{told} ({_GENERATIONS[info.generation]}), "
         f"links by {linked} ({project.link_mode.value}), {_clock(info)}"
     )
     hint = _mismatch(project.link_mode, info)

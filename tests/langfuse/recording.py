@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -41,10 +42,22 @@ class Recording:
 
 @asynccontextmanager
 async def recording(
-    data_dir: Path, langfuse: LangfuseStandIn | None, *flags: str, env: Mapping[str, str] | None = None
+    data_dir: Path,
+    langfuse: LangfuseStandIn | None,
+    *flags: str,
+    env: Mapping[str, str] | None = None,
+    settings: Mapping[str, object] | None = None,
 ) -> AsyncIterator[Recording]:
-    """Runs a server whose default project is the stand-in's first."""
-    configured = dict(langfuse.environment()) if langfuse else {}
+    """Runs a server whose default project is the stand-in's first, with these settings of the project."""
+    configured: dict[str, str] = {}
+    if langfuse and settings:
+        keys = langfuse.project().keys
+        access = {"base_url": langfuse.url, "public_key": keys.public_key, "secret_key": keys.secret_key}
+        file = data_dir / "projects.json"
+        file.write_text(json.dumps({"projects": {"default": access | dict(settings)}}))
+        flags = (*flags, "--langfuse-projects", str(file))
+    elif langfuse:
+        configured = dict(langfuse.environment())
     manager = serving(data_dir, *flags, env=configured | dict(env or {}))
     server = await asyncio.to_thread(manager.__enter__)
     try:

@@ -7,7 +7,8 @@ import signal
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractAsyncContextManager, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,18 @@ DATASET = "thousands"
 EVALUATORS = [{"builtin": {"name": "exact_match"}}, {"builtin": {"name": "length"}}]
 RUN_EVALUATORS = [{"name": "mean_length", "builtin": {"name": "mean", "params": {"evaluation": "length"}}}]
 SPANS = 5
+
+# Like a real server, the stand-in shows what it took a while later, and evalrpc is told how much later that is.
+SETTINGS = Settings(span_delay=0.2, event_delay=0.4)
+PROJECT = {"traces_shown_after": 1.0, "links_shown_after": 1.2}
 MODES = pytest.mark.parametrize(
     "standin",
-    [Settings(), Settings(mode="dual"), Settings(mode="legacy")],
+    [SETTINGS, replace(SETTINGS, mode="dual"), replace(SETTINGS, mode="legacy")],
     indirect=True,
     ids=["events_only", "dual", "legacy"],
 )
 V4_MODES = pytest.mark.parametrize(
-    "standin", [Settings(), Settings(mode="dual")], indirect=True, ids=["events_only", "dual"]
+    "standin", [SETTINGS, replace(SETTINGS, mode="dual")], indirect=True, ids=["events_only", "dual"]
 )
 
 
@@ -52,6 +57,10 @@ def experiment(app: Capitals, count: int, *, hosted: bool = False, **fields: Any
         del made["items"]
         made["langfuse_dataset"] = {"name": DATASET}
     return made
+
+
+def serving(data_dir: Path, standin: LangfuseStandIn) -> AbstractAsyncContextManager[Recording]:
+    return recording(data_dir, standin, settings=PROJECT)
 
 
 def load(standin: LangfuseStandIn, count: int) -> None:
@@ -109,14 +118,14 @@ async def test_langfuse_is_down_for_a_whole_run_and_the_server_is_killed_twice(
 ):
     count = 2000
     await standin.go_down()
-    async with recording(tmp_path, standin) as server:
+    async with serving(tmp_path, standin) as server:
         identity = await start(server.stubs, experiment(app, count))
         await until(lambda: app.calls > 500)
         await kill(server)
-    async with recording(tmp_path, standin) as server:
+    async with serving(tmp_path, standin) as server:
         await until(lambda: app.calls > 1200)
         await kill(server)
-    async with recording(tmp_path, standin) as server:
+    async with serving(tmp_path, standin) as server:
         ended = await until_ended(server, identity)
         assert ended.state == experiment_pb2.EXPERIMENT_STATE_SUCCEEDED
         status = (await server.get(identity)).langfuse
@@ -144,17 +153,17 @@ async def test_a_hosted_run_survives_an_outage_and_two_kills(
     count = 600
     load(standin, count)
     app.gate.clear()
-    async with recording(tmp_path, standin) as server:
+    async with serving(tmp_path, standin) as server:
         identity = await start(server.stubs, experiment(app, count, hosted=True))
         await until(lambda: stored_items(tmp_path) == count)
         await standin.go_down()
         app.gate.set()
         await until(lambda: app.calls > 200)
         await kill(server)
-    async with recording(tmp_path, standin) as server:
+    async with serving(tmp_path, standin) as server:
         await until(lambda: app.calls > 400)
         await kill(server)
-    async with recording(tmp_path, standin) as server:
+    async with serving(tmp_path, standin) as server:
         ended = await until_ended(server, identity)
         assert ended.state == experiment_pb2.EXPERIMENT_STATE_SUCCEEDED
         await standin.come_up()
@@ -170,12 +179,12 @@ async def test_killed_in_the_middle_of_delivery_nothing_is_sent_twice(
     """An export is processed and its answer lost; before the server could look for it, it is killed."""
     count = 300
     load(standin, count)
-    async with recording(tmp_path, standin) as server:
+    async with serving(tmp_path, standin) as server:
         standin.faults.add(Fault(("lost",), path="/otel", times=1))
         identity = await start(server.stubs, experiment(app, count, hosted=True))
         await until(lambda: standin.stats()["projects"]["project-one"]["spans"] > 0)
         await kill(server)
-    async with recording(tmp_path, standin) as server:
+    async with serving(tmp_path, standin) as server:
         await until_ended(server, identity)
         await server.delivered(identity, seconds=120)
     check_all_there_once(standin, count, linked=standin.settings.mode != "events_only")
@@ -184,13 +193,15 @@ async def test_killed_in_the_middle_of_delivery_nothing_is_sent_twice(
 @MODES
 @pytest.mark.timeout(400)
 async def test_errors_timeouts_and_cuts_at_random(standin: LangfuseStandIn, app: Capitals, tmp_path: Path):
-    count = {"events_only": 2000, "dual": 300, "legacy": 100}[standin.settings.mode]
+    count = (
+        2000 if standin.settings.mode == "events_only" else 100
+    )  # links are slow: each is a request of its own
     load(standin, count)
     standin.faults.seed(11)
     standin.faults.add(
         Fault(("500", "429", "503", "timeout", "cut", "lost"), ratio=0.2, retry_after=1, hold=1)
     )
-    async with recording(tmp_path, standin) as server:
+    async with serving(tmp_path, standin) as server:
         identity = await start(server.stubs, experiment(app, count, hosted=True))
         await until_ended(server, identity, seconds=120)
         await server.delivered(identity, seconds=240)
@@ -203,12 +214,12 @@ async def test_a_slow_langfuse_does_not_slow_the_items(
 ):
     """Every result is there before Langfuse has answered to a single record."""
     count = 500
-    async with recording(tmp_path, standin) as server:
+    async with serving(tmp_path, standin) as server:
         await until(lambda: standin.log.count("GET /api/public/projects") > 0)
-        standin.answer_delay = 8
+        standin.answering.clear()
         identity = await start(server.stubs, experiment(app, count))
         ended = await until_ended(server, identity)
         assert (ended.progress.completed, ended.langfuse.accepted) == (count, 0)
-        standin.answer_delay = 0
+        standin.answering.set()
         await server.delivered(identity)
     check_all_there_once(standin, count, linked=False)

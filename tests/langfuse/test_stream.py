@@ -40,6 +40,9 @@ class Outbox:
         await self.open.wait()
         return rows
 
+    async def outbox_end(self) -> int:
+        return max(self.rows, default=0)
+
     async def settle_outbox(
         self, *, accepted: Collection[int] = (), rejected: Mapping[int, str] | None = None
     ) -> None:
@@ -63,13 +66,15 @@ class Post:
     kind: str = "score"
     parallel: int = 2
     page: int = 10
+    urgent: int = 10
     sent: list[int] = field(default_factory=list)
     sending: asyncio.Event = field(default_factory=asyncio.Event)
     answer: asyncio.Event = field(default_factory=asyncio.Event)
     deferrals: int = 1
+    inherited: int = 0
 
-    def inherit(self, queued: Sequence[QueuedRecord]) -> None:
-        pass
+    def inherit(self, end: int) -> None:
+        self.inherited = end
 
     async def batches(self, queued: Sequence[QueuedRecord]) -> AsyncGenerator[Letter | Settlement]:
         for row in queued:
@@ -114,3 +119,4 @@ async def test_a_record_that_settles_while_its_page_is_read_again_is_not_sent_ag
         with suppress(asyncio.CancelledError):
             await running
     assert sorted(post.sent) == [FIRST, SECOND]
+    assert post.inherited == SECOND

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 _AHEAD = 4
 _PAGE_BYTES = 4 * 1024 * 1024
+_KEPT_BYTES = 1024 * 1024
 _MAX_CHANGES = 20
 
 
@@ -93,10 +94,11 @@ class OldestFirst:
                 yield Batch(start, newest.items[::-1][start:], end)
             return
         changes, position = 0, start
+        kept = newest if newest.size <= _KEPT_BYTES else None
         pages: deque[_Page] = deque()
         try:
             while position < end:
-                self._fetch_ahead(pages, position, listed, end)
+                self._fetch_ahead(pages, position, listed, end, kept)
                 page = pages.popleft()
                 listing = await self._arrived(page)
                 if listing is None or listing.total != listed:
@@ -127,14 +129,27 @@ class OldestFirst:
                 self._adapt(self._limit, listing.size)
                 return listing
 
-    def _fetch_ahead(self, pages: deque[_Page], position: int, listed: int, end: int) -> None:
-        """Asks for the pages behind those on their way; `listed` items are in the list now."""
+    def _fetch_ahead(
+        self, pages: deque[_Page], position: int, listed: int, end: int, newest: Listing | None
+    ) -> None:
+        """Asks for the pages behind those on their way.
+
+        Args:
+            pages: on their way.
+            position: of the first item that is wanted.
+            listed: how many items are in the list now.
+            end: behind the last item that is wanted.
+            newest: the list's first page, where it is kept.
+        """
         first = pages[-1].end if pages else position
         while len(pages) < self._ahead and first < end:
             limit = self._limit
             number = (listed - 1 - first) // limit + 1
             behind = listed - (number - 1) * limit
-            reading = asyncio.create_task(self._read(number, limit))
+            if newest is not None and (number, limit, listed) == (1, len(newest.items), newest.total):
+                reading = asyncio.create_task(_at_hand(newest))
+            else:
+                reading = asyncio.create_task(self._read(number, limit))
             pages.append(_Page(max(0, behind - limit), behind, limit, reading))
             first = behind
 
@@ -197,6 +212,10 @@ class OldestFirst:
                 metadata={"dataset": self._name, "project": self.project},
             )
         )
+
+
+async def _at_hand(listing: Listing) -> Listing:
+    return listing
 
 
 async def _drop(pages: deque[_Page], *others: _Page) -> None:

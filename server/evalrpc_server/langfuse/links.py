@@ -24,9 +24,6 @@ from evalrpc_server.langfuse.server import LangfuseServer
 from evalrpc_server.langfuse.stream import Settlement, is_refusal
 from evalrpc_server.store.port import ExperimentStore, QueuedRecord
 
-VISIBLE_SECONDS = 10.0
-"""After which a run item can be read back; it takes a real server 5 to 7 seconds."""
-
 _PATH = "/api/public/dataset-run-items"
 _PAGE = 100
 _EXPERIMENTS = 64
@@ -76,12 +73,12 @@ class LinkSender:
         clock: for waiting.
         backoff: how failures are waited out.
         known: called when a run's id became known.
-        visible: seconds after which a run item can be read back.
     """
 
     kind = records.LINK
     parallel = 8
     page = 200
+    urgent = 1
 
     def __init__(
         self,
@@ -93,7 +90,6 @@ class LinkSender:
         clock: Clock,
         backoff: Backoff,
         known: Callable[[], None],
-        visible: float = VISIBLE_SECONDS,
     ) -> None:
         self._api = api
         self._server = server
@@ -102,17 +98,20 @@ class LinkSender:
         self._clock = clock
         self._backoff = backoff
         self._known = known
-        self._visible = visible
+        self._visible = api.project.links_shown_after
         self._failures = 0
         self._experiments: dict[str, Experiment | None] = {}
         self._shown: dict[tuple[str, int], _Shown] = {}
-        # Positions of links that may be there already, and when that can be told.
+        # Positions of links that may be there already, and when that can be told; and that of those up to a position.
         self._doubtful: dict[int, float] = {}
+        self._inherited = 0
+        self._inherited_shown = 0.0
 
-    def inherit(self, queued: Sequence[QueuedRecord]) -> None:
-        """Has links looked for before they are sent, because an earlier process may have sent them."""
-        since = self._clock.monotonic() + self._visible
-        self._doubtful.update({one.position: since for one in queued})
+    def inherit(self, end: int) -> None:
+        """Has links up to this position looked for before they are sent."""
+        self._doubtful.clear()
+        self._inherited = end
+        self._inherited_shown = self._clock.monotonic() + self._visible
 
     async def batches(self, queued: Sequence[QueuedRecord]) -> AsyncGenerator[LinkBatch | Settlement]:
         """Yields links one by one; those that are there already, or may be, need no request now."""
@@ -123,12 +122,15 @@ class LinkSender:
                 continue
             link = _decode_link(one.record.payload)
             since = self._doubtful.get(one.position)
+            if since is None and one.position <= self._inherited:
+                since = self._inherited_shown
+                await self._clock.sleep(max(0.0, since - self._clock.monotonic()))
             if since is not None:
                 if self._clock.monotonic() < since:
                     yield Settlement(deferred=[one.position])
                     continue
                 there = link.trace in (await self._read_back(experiment, link.trial, since)).traces
-                del self._doubtful[one.position]
+                self._doubtful.pop(one.position, None)
                 if there:
                     yield Settlement(accepted=[one.position])
                     continue

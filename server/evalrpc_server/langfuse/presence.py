@@ -11,9 +11,6 @@ from evalrpc_server.langfuse.api import ApiError, LangfuseApi
 from evalrpc_server.langfuse.documents import iso
 from evalrpc_server.langfuse.server import Generation, LangfuseServer
 
-VISIBLE_SECONDS = 5.0
-"""After which exported spans can be read back; it takes a real server about one second."""
-
 _PAGE = 100
 
 
@@ -30,7 +27,7 @@ class Presence:
         Raises:
             ApiError: the server cannot be asked.
         """
-        if not await self._shows_spans():
+        if not await self.shows_spans():
             return False
         answer = await self._api.request(
             "GET",
@@ -53,7 +50,7 @@ class Presence:
         """
         found: set[str] = set()
         cursor = ""
-        while await self._shows_spans():
+        while True:
             params: dict[str, str | int] = {
                 "experimentId": experiment_id,
                 "fromStartTime": iso(first),
@@ -71,8 +68,12 @@ class Presence:
             except (KeyError, TypeError, AttributeError):
                 raise ApiError("answered without the experiment's items", status=answer.status) from None
             if not cursor:
-                break
-        return found
+                return found
 
-    async def _shows_spans(self) -> bool:
+    async def shows_spans(self) -> bool:
+        """Returns whether the server can be asked for spans; others have no need of it.
+
+        Raises:
+            ApiError: the server cannot be asked what it is.
+        """
         return (await self._server.info()).generation is not Generation.LEGACY

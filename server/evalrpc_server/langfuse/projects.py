@@ -71,6 +71,8 @@ class Project(BaseModel):
         timeout: seconds for one request.
         project_id: Langfuse's id of the project; by default it is asked for.
         verify: whether to read back and count what arrived, once an experiment is delivered.
+        traces_shown_after: seconds until the server shows what was exported to it; a real one takes about one.
+        links_shown_after: the same of dataset run items; a real server takes 5 to 7, more where its queue is made to wait.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -84,6 +86,8 @@ class Project(BaseModel):
     timeout: float = Field(default=30.0, gt=0, le=600)
     project_id: str = ""
     verify: bool = False
+    traces_shown_after: float = Field(default=5.0, gt=0, le=3600)
+    links_shown_after: float = Field(default=10.0, gt=0, le=3600)
 
     @field_validator("base_url")
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -21,11 +22,15 @@ from evalrpc_server.store.port import ExperimentStore, OutboxStore, QueuedRecord
 MAX_BATCH_BYTES = 900_000
 """Scores in one request; `POST /scores` takes 1 MiB."""
 
-MAX_BATCH_SCORES = 500
+MAX_BATCH_SCORES = 2000
+"""At first; fewer where the server says that these are too many."""
+
+_PAGE = 1000
 
 _SCORES = "/api/public/scores"
 _INGESTION = "/api/public/ingestion"
 _JSON = {"content-type": "application/json"}
+_TOO_MANY = re.compile(r"too[_ ](big|large|many)|at most", re.IGNORECASE)
 
 
 class _Head(msgspec.Struct):
@@ -75,15 +80,17 @@ class ScoreSender:
 
     kind = records.SCORE
     parallel = 2
-    page = MAX_BATCH_SCORES
+    page = _PAGE
+    urgent = _PAGE
 
     def __init__(self, api: LangfuseApi, server: LangfuseServer, store: OutboxStore) -> None:
         self._api = api
         self._server = server
         self._store = store
         self._configs = ScoreConfigs(api)
+        self._most = MAX_BATCH_SCORES
 
-    def inherit(self, queued: Sequence[QueuedRecord]) -> None:
+    def inherit(self, end: int) -> None:
         """Does nothing: what is sent twice is there once."""
 
     async def batches(self, queued: Sequence[QueuedRecord]) -> AsyncGenerator[ScoreBatch | Settlement]:
@@ -96,9 +103,7 @@ class ScoreSender:
             if b'"configId":' in payload and (problem := await self._problem(payload)):
                 yield await self._refused(one, payload, problem)
                 continue
-            if chosen and (
-                size + len(payload) > MAX_BATCH_BYTES or count + one.record.records > MAX_BATCH_SCORES
-            ):
+            if chosen and (size + len(payload) > MAX_BATCH_BYTES or count + one.record.records > self._most):
                 yield ScoreBatch(chosen, payloads)
                 chosen, payloads, size, count = [], [], 0, 0
             chosen.append(one)
@@ -148,6 +153,7 @@ class ScoreSender:
             if not is_refusal(error) or error.status == 404:
                 raise
             problem = str(error)
+            self._note_too_many(batch, error)
         if problem is None:
             return Settlement(accepted=batch.positions), ()
         return await self._narrowed(batch, problem)
@@ -174,8 +180,15 @@ class ScoreSender:
                 self._server.forget()
             if not is_refusal(error) or error.status == 404:
                 raise
+            self._note_too_many(batch, error)
             return await self._narrowed(batch, str(error))
         return await self._entry_by_entry(batch, ids, answer)
+
+    def _note_too_many(self, batch: ScoreBatch, error: ApiError) -> None:
+        """Learns how many scores the server takes at once; its limit is undocumented, and so is its way to tell it."""
+        count = sum(one.record.records for one in batch.queued)
+        if count > 1 and (error.status == 413 or _TOO_MANY.search(error.text)):
+            self._most = max(1, min(self._most, count // 2))
 
     async def _narrowed(self, batch: ScoreBatch, problem: str) -> tuple[Settlement, Sequence[ScoreBatch]]:
         """Halves a batch that was refused, down to the one score that is."""
@@ -217,14 +230,15 @@ class RunScoreSender:
 
     kind = records.RUN_SCORE
     parallel = 1
-    page = MAX_BATCH_SCORES
+    page = _PAGE
+    urgent = _PAGE
 
     def __init__(self, api: LangfuseApi, server: LangfuseServer, runs: Runs, store: RunScoreStore) -> None:
         self._scores = ScoreSender(api, server, store)
         self._runs = runs
         self._store = store
 
-    def inherit(self, queued: Sequence[QueuedRecord]) -> None:
+    def inherit(self, end: int) -> None:
         """Does nothing: what is sent twice is there once."""
 
     async def batches(self, queued: Sequence[QueuedRecord]) -> AsyncGenerator[ScoreBatch | Settlement]:

@@ -39,14 +39,12 @@ class ServerInfo:
         project_id: Langfuse's id of the project.
         project_name: as it is called there.
         generation: what tables it keeps.
-        version: of the server; empty where it does not say.
         clock_skew: seconds by which its clock is ahead of ours; None where it does not tell the time.
     """
 
     project_id: str
     project_name: str
     generation: Generation
-    version: str
     clock_skew: float | None
 
     def link_mode(self, setting: LinkSetting) -> LinkMode:
@@ -109,6 +107,13 @@ class LangfuseServer:
                 self._known, self._asked = info, self._clock.monotonic()
             return self._known
 
+    async def version(self) -> str:
+        """Returns the server's version; empty where it does not say."""
+        try:
+            return str((await self._api.request("GET", "/api/public/health")).json()["version"])
+        except (ApiError, KeyError, TypeError):
+            return ""
+
     async def _ask(self) -> ServerInfo:
         projects = await self._api.retried("GET", "/api/public/projects", attempts=3)
         found = projects.json()
@@ -123,7 +128,6 @@ class LangfuseServer:
             project_id=project_id,
             project_name=name,
             generation=await self._generation(),
-            version=await self._version(),
             clock_skew=_clock_skew(projects.headers, self._clock.now()),
         )
 
@@ -145,13 +149,6 @@ class LangfuseServer:
             expected={400, 404, 405, 410},
         )
         return Generation.DUAL if _is_served(run_items) else Generation.EVENTS_ONLY
-
-    async def _version(self) -> str:
-        try:
-            version = (await self._api.request("GET", "/api/public/health")).json()["version"]
-        except (ApiError, KeyError, TypeError):
-            return ""
-        return str(version)
 
 
 def _is_served(answer: Answer) -> bool:

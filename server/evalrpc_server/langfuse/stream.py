@@ -12,7 +12,7 @@ from typing import Generic, Protocol, TypeVar
 from evalrpc_server.domain.clock import Clock
 from evalrpc_server.langfuse.api import ApiError
 from evalrpc_server.langfuse.backoff import Backoff
-from evalrpc_server.store.port import OutboxStore, QueuedRecord, StoreError
+from evalrpc_server.store.port import PAGE_CHARACTERS, OutboxStore, QueuedRecord, StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -52,15 +52,17 @@ class Sender(Protocol[B]):
     Attributes:
         kind: of the records.
         parallel: requests in flight at once.
-        page: records that are read at once; as many waiting are sent without lingering.
+        page: records that are read at once.
+        urgent: as many waiting are sent without lingering.
     """
 
     kind: str
     parallel: int
     page: int
+    urgent: int
 
-    def inherit(self, queued: Sequence[QueuedRecord]) -> None:
-        """Tells of records that an earlier process queued, and may have sent without living to see the answer."""
+    def inherit(self, end: int) -> None:
+        """Tells that records up to this position may have been sent by somebody who did not live to note the answer."""
 
     def batches(self, queued: Sequence[QueuedRecord]) -> AsyncGenerator[B | Settlement]:
         """Yields batches of records, each made when the one before is on its way, and what needs no request.
@@ -117,8 +119,8 @@ class Stream(Generic[B]):
         self._done: set[int] = set()  # since the page that is being read was asked for
         self._deferred = False
         self._after = 0
-        self._inheriting = True
         self._scanning = False
+        self._thorough = True
         self._noted = 0
         self._waiting = 1  # what an earlier process left
         self._arrived = asyncio.Event()
@@ -133,15 +135,15 @@ class Stream(Generic[B]):
 
     def note(self, count: int) -> None:
         """Tells that records are about to be stored."""
-        self._inheriting = False
         self._noted += count
         self._waiting += count
         self._arrived.set()
-        if self._waiting >= self._sender.page:
+        if self._waiting >= self._sender.urgent:
             self._urgent.set()
 
     def hurry(self) -> None:
         """Sends what is there without waiting for more."""
+        self._thorough = True
         self._arrived.set()
         self._urgent.set()
 
@@ -154,9 +156,13 @@ class Stream(Generic[B]):
     async def run(self) -> None:
         """Delivers until cancelled, from the oldest record that is queued."""
         self._after = failures = 0
+        inherited = False
         try:
             while True:
                 try:
+                    if not inherited:
+                        self._sender.inherit(await self._store.outbox_end())
+                        inherited = True
                     await self._scan()
                     failures = 0
                 except ApiError as error:
@@ -180,7 +186,7 @@ class Stream(Generic[B]):
             await self._until(self._arrived, _IDLE_SECONDS)
         if self._deferred:
             await self._until(self._urgent, _DEFERRED_SECONDS)
-        elif not self._held and self._waiting < self._sender.page:
+        elif not self._held and self._waiting < self._sender.urgent:
             await self._until(self._urgent, self._linger)
         elif self._waiting:
             await self._clock.sleep(0.01)
@@ -196,23 +202,35 @@ class Stream(Generic[B]):
                 task.cancel()
 
     async def _scan(self) -> None:
-        """Sends everything that is queued, from the beginning where something had to be left behind."""
+        """Sends what is queued, from the beginning where something had to be left behind.
+
+        The few records that came while others were sent are left for a later scan, and so for a larger batch, unless someone
+        waits for them.
+        """
         self._scanning, noted = True, self._noted
+        thorough, self._thorough = self._thorough, False
         if self._deferred:
-            self._after, self._deferred = 0, False
+            self._after, self._deferred, thorough = 0, False, True
         while page := await self._read():
             self._after = page[-1].position
             self._waiting = max(0, self._waiting - len(page))
-            if self._inheriting:
-                self._sender.inherit(page)
             known = self._busy | self._done
             fresh = [queued for queued in page if queued.position not in known]
             async with aclosing(self._sender.batches(fresh)) as batches:
                 while await self._send_next(batches):
                     pass
-        self._inheriting = self._scanning = False
-        if not self._busy and self._noted == noted:
-            self._waiting = 0
+            if not (thorough or self._thorough or self._held or self._has_more(page)):
+                break
+        else:
+            if not self._busy and self._noted == noted:
+                self._waiting = 0
+        self._scanning = False
+
+    def _has_more(self, page: Sequence[QueuedRecord]) -> bool:
+        """Whether there may be a batch behind a page; a page is cut where its payloads are large."""
+        if self._waiting >= self._sender.urgent:
+            return True
+        return sum(len(queued.record.payload) for queued in page) >= PAGE_CHARACTERS // 2
 
     async def _read(self) -> Sequence[QueuedRecord]:
         """Reads the next page. It may name records that are settled before it is here: those are in `_done`."""

@@ -17,7 +17,7 @@ from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.langfuse import records
 from evalrpc_server.langfuse.api import ApiError, LangfuseApi
 from evalrpc_server.langfuse.otlp import Envelope
-from evalrpc_server.langfuse.presence import VISIBLE_SECONDS, Presence
+from evalrpc_server.langfuse.presence import Presence
 from evalrpc_server.langfuse.results import Results
 from evalrpc_server.langfuse.runs import Runs
 from evalrpc_server.langfuse.spans import TraceEncoder
@@ -83,12 +83,12 @@ class TraceSender:
         results: recent ones, and those in the store.
         presence: tells what may have arrived already.
         clock: for waiting.
-        visible: seconds after which exported spans can be read back.
     """
 
     kind = records.TRACE
     parallel = 3
     page = MAX_BATCH_TRACES
+    urgent = MAX_BATCH_TRACES
 
     def __init__(
         self,
@@ -99,7 +99,6 @@ class TraceSender:
         *,
         presence: Presence,
         clock: Clock,
-        visible: float = VISIBLE_SECONDS,
     ) -> None:
         self._api = api
         self._runs = runs
@@ -107,9 +106,10 @@ class TraceSender:
         self._results = results
         self._presence = presence
         self._clock = clock
-        self._visible = visible
-        self._inherited: set[int] = set()
-        self._inherited_until = 0.0
+        self._visible = api.project.traces_shown_after
+        # Records up to a position may have arrived already, which can be told from a time on.
+        self._inherited = 0
+        self._inherited_shown = 0.0
         self._experiments: dict[str, Experiment | None] = {}
         self._encoders: dict[tuple[str, int], TraceEncoder] = {}
         self._envelope = Envelope(
@@ -123,11 +123,10 @@ class TraceSender:
             version=__version__,
         )
 
-    def inherit(self, queued: Sequence[QueuedRecord]) -> None:
-        """Has traces looked for that an earlier process may have been sending at its end."""
-        room = self.parallel * MAX_BATCH_TRACES - len(self._inherited)
-        self._inherited.update(one.position for one in queued[:room])
-        self._inherited_until = self._clock.monotonic() + self._visible
+    def inherit(self, end: int) -> None:
+        """Has traces up to this position looked for before they are sent."""
+        self._inherited = end
+        self._inherited_shown = self._clock.monotonic() + self._visible
 
     async def batches(self, queued: Sequence[QueuedRecord]) -> AsyncGenerator[TraceBatch | Settlement]:
         """Yields batches; an encoded trace is kept no longer than its batch."""
@@ -138,8 +137,8 @@ class TraceSender:
             if experiment is None:
                 yield Settlement(rejected=dict.fromkeys(wanted.values(), _GONE))
                 continue
-            settled = await self._settle_inherited(experiment, wanted)
-            deferred = list(settled.deferred)
+            there = await self._shown(experiment, wanted)
+            deferred: list[int] = []
             began = time.monotonic()
             async with aclosing(self._results.take(experiment_id, sorted(wanted))) as results:
                 async for sequence, result in results:
@@ -159,34 +158,28 @@ class TraceSender:
                         await asyncio.sleep(0)  # others on the loop go first
                         began = time.monotonic()
             gone = dict.fromkeys(wanted.values(), _GONE)
-            if gone or deferred or settled.accepted:
-                yield Settlement(accepted=settled.accepted, rejected=gone, deferred=deferred)
+            if gone or deferred or there:
+                yield Settlement(accepted=there, rejected=gone, deferred=deferred)
         if batch.ids:
             yield batch
 
-    async def _settle_inherited(self, experiment: Experiment, wanted: dict[int, int]) -> Settlement:
-        """Takes out what an earlier process may have exported: what is there is settled, and what cannot be told yet waits."""
-        doubtful = {
-            sequence: position for sequence, position in wanted.items() if position in self._inherited
-        }
-        if not doubtful:
-            return Settlement()
-        if self._clock.monotonic() < self._inherited_until:
-            for sequence in doubtful:
-                del wanted[sequence]
-            return Settlement(deferred=list(doubtful.values()))
+    async def _shown(self, experiment: Experiment, wanted: dict[int, int]) -> list[int]:
+        """Takes out what was exported before, as Langfuse shows, and returns its positions."""
+        doubtful = [sequence for sequence, position in wanted.items() if position <= self._inherited]
+        if not doubtful or not await self._presence.shows_spans():
+            return []
+        await self._clock.sleep(max(0.0, self._inherited_shown - self._clock.monotonic()))
         by_trial: dict[int, list[tuple[int, ItemResult]]] = {}
         async for sequence, result in self._results.read(experiment.id, sorted(doubtful)):
             by_trial.setdefault(result.trial, []).append((sequence, result))
-        accepted: list[int] = []
+        there: list[int] = []
         for trial, found in by_trial.items():
             if (encoder := await self._encoder(experiment, trial)) is None:
                 continue
             starts = [result.outcome.start_time for _, result in found]
             shown = await self._presence.of_items(encoder.experiment_id, min(starts), max(starts))
-            accepted += [wanted.pop(sequence) for sequence, result in found if result.trace_id in shown]
-        self._inherited.difference_update(doubtful.values())
-        return Settlement(accepted=accepted)
+            there += [wanted.pop(sequence) for sequence, result in found if result.trace_id in shown]
+        return there
 
     async def send(self, batch: TraceBatch) -> tuple[Settlement, Sequence[TraceBatch]]:
         """Exports a batch; one that is refused is halved until the bad trace is alone."""

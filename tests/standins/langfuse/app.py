@@ -51,6 +51,7 @@ class LangfuseStandIn:
         log: The requests so far.
         projects: The records, by project id.
         answer_delay: Seconds that every answer waits.
+        answering: Cleared, answers wait until it is set.
         date_skew: Seconds by which the ``Date`` header is wrong.
     """
 
@@ -63,6 +64,8 @@ class LangfuseStandIn:
         self.log = RequestLog(keep=not self.settings.count_only)
         self.projects: dict[str, ProjectData] = {}
         self.answer_delay = 0.0
+        self.answering = asyncio.Event()
+        self.answering.set()
         self.date_skew = 0.0
         self._host = host
         self._port = port

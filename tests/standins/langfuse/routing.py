@@ -148,6 +148,7 @@ class Pipeline:
             return response or web.Response()
         if standin.answer_delay:
             await asyncio.sleep(standin.answer_delay)
+        await standin.answering.wait()
         outcome = await respond()
         lost = struck is not None
         keys = outcome.project

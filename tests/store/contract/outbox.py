@@ -87,6 +87,13 @@ class OutboxContract:
         behind = await store.read_outbox("main", "score", after=traces[1].position, limit=10)
         assert [entry.record.id for entry in behind] == ["r4", "r5"]
 
+    async def test_its_end_is_the_newest_record_settled_or_not(self, store: Store):
+        assert await store.outbox_end() == 0
+        await store.add_outbox([make_record("a", ""), make_record("b", "")])
+        first, second = await store.read_outbox("main", "score", limit=10)
+        await store.settle_outbox(accepted=[second.position])
+        assert await store.outbox_end() == second.position > first.position
+
     async def test_records_can_come_without_a_change_to_an_experiment(self, store: Store):
         await store.add_outbox([make_record("a", ""), make_record("b", "")])
         await store.add_outbox([make_record("a", "")])
