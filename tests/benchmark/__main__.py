@@ -44,7 +44,7 @@ def plan(
     for name in [*(only or []), *(runners or [])]:
         if name not in known and name not in RUNNERS:
             sys.exit(f"unknown name {name!r}; workloads: {', '.join(known)}; runners: {', '.join(RUNNERS)}")
-    chosen = [workload for workload in WORKLOADS if (workload.name in only if only else workload.by_default)]
+    chosen = [workload for workload in WORKLOADS if not only or workload.name in only]
     return [
         (
             workload.quick() if quick else workload,
@@ -55,33 +55,39 @@ def plan(
 
 
 def measure(
-    workload: Workload, runners: list[str], rounds: int, endpoint: Service, failures: list[str]
+    work: list[tuple[Workload, list[str]]], rounds: int, endpoint: Service, failures: list[str]
 ) -> list[harness.Measurement]:
-    """Runs every runner `rounds` times, in turn and from a different start each round.
+    """Runs every workload by every runner once per round, from a different runner each round.
 
-    A run that fails is added to `failures`, and the others go on.
+    What is compared runs close together, so that it meets the same machine. A run that fails is added to `failures`, and the
+    others go on.
     """
     measurements = []
     for number in range(rounds):
-        for step in range(len(runners)):
-            runner = RUNNERS[runners[(step + number) % len(runners)]]
-            sizes = [workload.baseline(), workload] if workload.baseline_items else [workload]
-            for size in sizes:
-                try:
-                    measurement = harness.run(runner, size, number, endpoint)
-                except harness.DriverError as error:
-                    failures.append(f"{workload.name} round {number + 1}: {error}")
-                    print(failures[-1], file=sys.stderr, flush=True)
-                    continue
-                measurements.append(measurement)
-                note = f" PROBLEMS: {'; '.join(measurement.problems)}" if measurement.problems else ""
-                print(
-                    f"{workload.name} round {number + 1}: {runner.name}, {size.items:,} items, "
-                    f"{measurement.items_per_second:,.0f} items/s{note}",
-                    file=sys.stderr,
-                    flush=True,
-                )
+        for workload, runners in work:
+            if workload.rounds is not None and number >= workload.rounds:
+                continue
+            for step in range(len(runners)):
+                runner = RUNNERS[runners[(step + number) % len(runners)]]
+                for size in [workload.baseline(), workload] if workload.baseline_items else [workload]:
+                    try:
+                        measurements.append(harness.run(runner, size, number, endpoint))
+                    except harness.DriverError as error:
+                        failures.append(f"{workload.name} round {number + 1}: {error}")
+                        print(failures[-1], file=sys.stderr, flush=True)
+                    else:
+                        _tell(measurements[-1])
     return measurements
+
+
+def _tell(measurement: harness.Measurement) -> None:
+    note = f" PROBLEMS: {'; '.join(measurement.problems)}" if measurement.problems else ""
+    print(
+        f"{measurement.workload} round {measurement.round + 1}: {measurement.runner}, {measurement.items:,} items, "
+        f"{measurement.items_per_second:,.0f} items/s{note}",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def main() -> int:
@@ -92,11 +98,9 @@ def main() -> int:
     for name in sorted({name for _, runners in work for name in runners}):
         RUNNERS[name].prepare()
     began = datetime.now(UTC)
-    measurements: list[harness.Measurement] = []
     failures: list[str] = []
     with started("tests.benchmark.endpoint") as endpoint:
-        for workload, runners in work:
-            measurements += measure(workload, runners, rounds, endpoint, failures)
+        measurements = measure(work, rounds, endpoint, failures)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     verdicts = print_report([workload for workload, _ in work], measurements)
     document = {

@@ -36,7 +36,8 @@ class Measurement:
     """The figures of one run.
 
     Attributes:
-        seconds: What the caller waited; in a hosted workload, until Langfuse had the last record.
+        seconds: What the caller waited; where evalrpc records to Langfuse, until that had the last record, and so for all
+            in a hosted workload.
         cpu: CPU seconds per 1,000 items, by process: client, server, endpoint, langfuse.
         peak_mib: Largest resident memory, by process.
         tasks_from: Seconds from the caller's start to the first task's answer.
@@ -96,7 +97,7 @@ def run(runner: Runner, workload: Workload, number: int, endpoint: Service) -> M
             outcome = _drive(runner, job, directory)
             if sink:
                 _wait_until_quiet(sink)
-        return _measured(runner, workload, number, outcome, costs, endpoint.stats(), sink)
+        return _measured(runner, workload, number, outcome, costs, endpoint.stats(), sink, server)
 
 
 @contextmanager
@@ -116,7 +117,7 @@ def _wait_until_quiet(sink: Service) -> None:
     deadline = time.monotonic() + DELIVERY_SECONDS
     seen, since = -1, time.monotonic()
     while time.monotonic() < min(deadline, since + QUIET_SECONDS):
-        records = sink.stats()["last_record_ns"]
+        records = sink.last_record_ns()
         if records != seen:
             seen, since = records, time.monotonic()
         time.sleep(0.25)
@@ -185,10 +186,11 @@ def _measured(
     costs: _Costs,
     seen: dict[str, Any],
     sink: Service | None,
+    server: Server | None,
 ) -> Measurement:
     recorded = sink.stats() if sink else None
     ended_ns = outcome.ended_ns
-    if workload.hosted and recorded:
+    if recorded and (workload.hosted or server):
         ended_ns = max(ended_ns, recorded["last_record_ns"])
     seconds = (ended_ns - outcome.started_ns) / 1e9
     thousands = workload.items / 1000
@@ -214,12 +216,16 @@ def _measured(
         foreign_cores=max(0.0, costs.machine - ours) / costs.seconds,
         langfuse=recorded,
         notes=outcome.notes,
-        problems=list(_problems(workload, outcome, seen, recorded)),
+        problems=list(_problems(runner, workload, outcome, seen, recorded)),
     )
 
 
 def _problems(
-    workload: Workload, outcome: Outcome, seen: dict[str, Any], recorded: dict[str, Any] | None
+    runner: Runner,
+    workload: Workload,
+    outcome: Outcome,
+    seen: dict[str, Any],
+    recorded: dict[str, Any] | None,
 ) -> Iterator[str]:
     if outcome.results != workload.items:
         yield f"{outcome.results} results for {workload.items} items"
@@ -231,3 +237,5 @@ def _problems(
         yield f"{seen['requests']} task calls for {workload.items} items"
     if recorded and recorded["distinct_scores"] < 2 * workload.items:
         yield f"{recorded['distinct_scores']} item scores recorded of {2 * workload.items}"
+    if recorded and recorded["spans"] != runner.spans_per_item * workload.items:
+        yield f"{recorded['spans']} spans recorded of {runner.spans_per_item * workload.items}"

@@ -1,14 +1,15 @@
-"""Tables and verdicts from the runs' figures."""
+"""Tables of the runs' figures."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from tests.benchmark.harness import Measurement
 from tests.benchmark.table import print_table
+from tests.benchmark.verdicts import Figures, steadiness, verdicts
 from tests.benchmark.workloads import Workload
 
 _HEAD = (
@@ -29,38 +30,6 @@ _HEAD = (
     "foreign cores",
     "mean",
 )
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """A target beside the figure that was measured for it."""
-
-    target: str
-    measured: float
-    met: bool
-
-
-class Figures:
-    """Medians over the rounds."""
-
-    def __init__(self, measurements: Sequence[Measurement]) -> None:
-        self._all = measurements
-
-    def runs(self, workload: Workload, runner: str, items: int | None = None) -> list[Measurement]:
-        """The runs of one row."""
-        size = workload.items if items is None else items
-        return [m for m in self._all if (m.workload, m.runner, m.items) == (workload.name, runner, size)]
-
-    def median(
-        self,
-        workload: Workload,
-        runner: str,
-        figure: Callable[[Measurement], float],
-        items: int | None = None,
-    ) -> float | None:
-        """The median of one figure, None when nothing was run."""
-        values = [figure(m) for m in self.runs(workload, runner, items)]
-        return statistics.median(values) if values else None
 
 
 def print_report(workloads: Sequence[Workload], measurements: Sequence[Measurement]) -> list[dict[str, Any]]:
@@ -87,57 +56,6 @@ def print_report(workloads: Sequence[Workload], measurements: Sequence[Measureme
     return [asdict(verdict) for verdict in found]
 
 
-def verdicts(figures: Figures, workload: Workload) -> list[Verdict]:
-    """The targets that this workload speaks about, as far as both sides were measured."""
-    found: list[Verdict] = []
-
-    def at_least(target: str, measured: float | None, bound: float) -> None:
-        if measured is not None:
-            found.append(
-                Verdict(f"{workload.name}: {target} at least {bound:g}", measured, measured >= bound)
-            )
-
-    def at_most(target: str, measured: float | None, bound: float) -> None:
-        if measured is not None:
-            found.append(Verdict(f"{workload.name}: {target} at most {bound:g}", measured, measured <= bound))
-
-    def ratio(figure: Callable[[Measurement], float], peer: str) -> float | None:
-        ours, theirs = figures.median(workload, "evalrpc", figure), figures.median(workload, peer, figure)
-        return ours / theirs if ours and theirs else None
-
-    def speed(m: Measurement) -> float:
-        return m.items_per_second
-
-    if workload.name in {"W1", "H1"}:
-        at_least("items/s over Langfuse Python's", ratio(speed, "langfuse-python"), 5)
-        at_least("items/s over Langfuse JS's", ratio(speed, "langfuse-js"), 1)
-    if workload.name == "W1":
-        server_cpu = figures.median(workload, "evalrpc", lambda m: m.cpu["server"])
-        at_most("server CPU ms per item", server_cpu, 1.0)
-    if workload.name in {"W2", "W4"}:
-        at_most("wall time over the bare loop's", ratio(lambda m: m.seconds, "bare"), 1.05)
-        at_most(
-            "first result, ms after the first answer",
-            figures.median(workload, "evalrpc", lambda m: m.first_result_ms),
-            20,
-        )
-    if workload.baseline_items:
-        small = figures.median(workload, "evalrpc", lambda m: m.peak_mib["server"], workload.baseline_items)
-        large = figures.median(workload, "evalrpc", lambda m: m.peak_mib["server"])
-        growth = None if small is None or large is None else large - small
-        at_most(f"server's peak MiB above its peak at {workload.baseline_items:,} items", growth, 64)
-        at_least(
-            "last tenth's items/s over the first's", figures.median(workload, "evalrpc", _steadiness), 0.9
-        )
-    return found
-
-
-def _steadiness(measurement: Measurement) -> float:
-    """Task answers per second in the last tenth of a run over those in the first."""
-    tenths = measurement.tenths
-    return tenths[-1] / tenths[0] if tenths else float("nan")
-
-
 def _row(figures: Figures, workload: Workload, runner: str) -> list[str]:
     def show(figure: Callable[[Measurement], float | None], form: str) -> str:
         values = [value for m in figures.runs(workload, runner) if (value := figure(m)) is not None]
@@ -156,7 +74,7 @@ def _row(figures: Figures, workload: Workload, runner: str) -> list[str]:
         show(lambda m: m.peak_mib["client"], ".0f"),
         show(lambda m: m.peak_mib.get("server"), ".0f"),
         show(lambda m: m.first_result_ms, ",.0f"),
-        show(_steadiness, ".2f"),
+        show(steadiness, ".2f"),
         show(lambda m: m.max_in_flight, ".0f"),
         show(lambda m: m.foreign_cores, ".2f"),
         show(lambda m: m.mean if isinstance(m.mean, float) else None, ".3f"),

@@ -46,6 +46,9 @@ class Sink:
         if path == b"/stats":
             respond(_encode(self._count()))
             return
+        if path == b"/last":
+            respond(_encode(self._last_record_ns))
+            return
         if path == b"/reset":
             self._forget()
             respond(b"{}")

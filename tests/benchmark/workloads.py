@@ -36,8 +36,8 @@ class Workload:
         baseline_items: Also run with this many items, to tell what memory grows by; None to leave that out.
         padding: Bytes added to each item's input.
         hosted: The items are a Langfuse dataset, and the time counts until Langfuse has accepted every record.
-        by_default: Whether it runs without being asked for by name.
         langfuse_latency_ms: Time that the Langfuse sink takes to answer.
+        rounds: Most rounds per figure; None for as many as the others.
     """
 
     name: str
@@ -49,8 +49,8 @@ class Workload:
     baseline_items: int | None = None
     padding: int = 0
     hosted: bool = False
-    by_default: bool = True
     langfuse_latency_ms: float = 0.0
+    rounds: int | None = None
 
     @property
     def description(self) -> str:
@@ -64,7 +64,7 @@ class Workload:
         return text
 
     def quick(self) -> Workload:
-        """The same on a tenth of the items (W3: a fiftieth), for a smoke run whose figures mean little."""
+        """The same on a tenth of the items (W3 and H3: a fiftieth), for a smoke run whose figures mean little."""
         return replace(
             self,
             items=max(100, self.items // (50 if self.baseline_items else 10)),
@@ -115,20 +115,21 @@ class Workload:
 
 
 WORKLOADS = (
-    Workload("W1", items=2_000, concurrency=50),
+    Workload("W1", items=2_000, concurrency=50, runners=(*EVERYONE, "evalrpc-langfuse")),
     Workload("W2", items=1_000, concurrency=50, latency_ms=100),
     Workload("W3", items=100_000, concurrency=100, runners=("bare", "evalrpc"), baseline_items=1_000),
     Workload("W4", items=1_000, concurrency=50, latency_ms=100, latency_p99_ms=2_000),
     Workload("W5", items=300, concurrency=10, latency_ms=50, runners=("evalrpc-watchers",), padding=1_024),
-    Workload("H1", items=2_000, concurrency=50, runners=EVERYONE[1:], hosted=True, by_default=False),
+    Workload("H1", items=2_000, concurrency=50, runners=EVERYONE[1:], hosted=True),
+    Workload("H2", items=2_000, concurrency=50, runners=EVERYONE[1:], hosted=True, langfuse_latency_ms=50),
     Workload(
-        "H2",
-        items=2_000,
-        concurrency=50,
-        runners=EVERYONE[1:],
+        "H3",
+        items=100_000,
+        concurrency=100,
+        runners=("evalrpc",),
         hosted=True,
-        by_default=False,
-        langfuse_latency_ms=50,
+        baseline_items=1_000,
+        rounds=1,
     ),
 )
-"""W5 has a thousand watchers, and H1 and H2 are W1 with a hosted dataset; W1 itself takes the items from the caller."""
+"""W1 takes the items from the caller, and `evalrpc-langfuse` records them; H1 and H2 are W1 with a hosted dataset."""

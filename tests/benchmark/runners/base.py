@@ -20,9 +20,15 @@ class Server:
 
 
 class Runner(ABC):
-    """Something that runs experiments: a driver process, and perhaps a server of its own behind it."""
+    """Something that runs experiments: a driver process, and perhaps a server of its own behind it.
+
+    Attributes:
+        name: As asked for with `--runners`.
+        spans_per_item: How many it records to Langfuse.
+    """
 
     name: str
+    spans_per_item = 1
 
     def prepare(self) -> None:  # noqa: B027 - optional
         """Installs what the runner needs; nothing when it is there already."""

@@ -38,6 +38,7 @@ class Evalrpc(Runner):
     """The server and the Python client's `AsyncClient`."""
 
     name = "evalrpc"
+    spans_per_item = 5
     module = "tests.benchmark.drivers.evalrpc_client"
 
     @contextmanager
@@ -53,6 +54,16 @@ class Evalrpc(Runner):
     def driver(self) -> list[str]:
         """This project's interpreter."""
         return [sys.executable, "-m", self.module]
+
+
+class EvalrpcLangfuse(Evalrpc):
+    """The same with the sync, also where the items come from the caller: shows what the sync costs."""
+
+    name = "evalrpc-langfuse"
+
+    def records_to_langfuse(self, *, hosted: bool) -> bool:
+        """Always."""
+        return True
 
 
 class EvalrpcWatchers(Evalrpc):

@@ -10,6 +10,7 @@ class LangfusePython(Runner):
     """`run_experiment`, tracing to the sink."""
 
     name = "langfuse-python"
+    spans_per_item = 5
 
     def prepare(self) -> None:
         """Installs the SDK."""
