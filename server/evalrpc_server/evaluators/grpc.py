@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 
-import grpc
-
 from evalrpc.v1 import evaluation_service_pb2, evaluation_service_pb2_grpc
 from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.experiments import ExperimentRef
@@ -51,10 +49,8 @@ class GrpcEvaluator:
         try:
             stub = await self._endpoint.stub()
             metadata = self._endpoint.metadata(own)
-            try:
+            async with self._endpoint.turn():
                 response = await stub.EvaluateItem(item_request(case, self._evaluator), metadata=metadata)
-            except grpc.aio.AioRpcError as error:
-                raise self._endpoint.failure(error) from None
             return self._read(response)
         except CallFailedError as failure:
             raise EvaluatorError(failure.as_error("evaluator", EVALUATOR_REASONS)) from None
@@ -70,10 +66,8 @@ class GrpcEvaluator:
         try:
             stub = await self._endpoint.stub()
             metadata = self._endpoint.metadata({})
-            try:
+            async with self._endpoint.turn():
                 response = await stub.EvaluateRun(self._run_requests(experiment, results), metadata=metadata)
-            except grpc.aio.AioRpcError as error:
-                raise self._endpoint.failure(error) from None
             return self._read(response)
         except CallFailedError as failure:
             raise EvaluatorError(failure.as_error("run evaluator", EVALUATOR_REASONS)) from None

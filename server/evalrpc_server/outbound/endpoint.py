@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 import httpx
 
@@ -15,7 +15,10 @@ from evalrpc_server.outbound.client import (
     HttpRequest,
     HttpResponse,
 )
+from evalrpc_server.outbound.failures import CallFailedError
 from evalrpc_server.outbound.http_failures import no_secret, origin
+from evalrpc_server.outbound.limiter import EndpointLimiter
+from evalrpc_server.outbound.retries import asked_wait, is_throttled
 from evalrpc_server.outbound.secrets import REFERENCE, SEALED_MARK, SecretError, Secrets
 from evalrpc_server.outbound.streams import HttpStream, StreamLimits
 
@@ -53,6 +56,7 @@ class HttpEndpoint:
     Args:
         client: sends the calls.
         secrets: where references in headers are resolved, anew for each call.
+        limiter: lets calls through.
         url: an http or https URL.
         headers: of every call; values may hold `${secret:NAME}`. They go to the URL's own origin only.
         http2: whether HTTP/2 may be used.
@@ -62,6 +66,7 @@ class HttpEndpoint:
         self,
         client: HttpClient,
         secrets: Secrets,
+        limiter: EndpointLimiter,
         url: str,
         *,
         headers: Mapping[str, str] | None = None,
@@ -69,6 +74,7 @@ class HttpEndpoint:
     ) -> None:
         self._client = client
         self._secrets = secrets
+        self._limiter = limiter
         self._url = httpx.URL(url)
         self._http2 = http2
         self._plain: list[Header] = []
@@ -128,20 +134,29 @@ class HttpEndpoint:
             CallFailedError: there is no answer, it is not 2xx, it is too large, or a secret is missing.
         """
         self._carries_secrets = self._carries_secrets or (isinstance(body, bytes) and SEALED_MARK in body)
-        return await self._client.send(
-            HttpRequest(
-                url=url or self._url,
-                method=method,
-                headers=(*(_OUR_HEADERS if body else _OUR_HEADERS[1:]), *headers),
-                private_headers=[*self._private_headers(), *private_headers],
-                body=body,
-                max_response_bytes=max_response_bytes,
-                http2=self._http2,
-                any_status=any_status,
-            )
+        request = HttpRequest(
+            url=url or self._url,
+            method=method,
+            headers=(*(_OUR_HEADERS if body else _OUR_HEADERS[1:]), *headers),
+            private_headers=[*self._private_headers(), *private_headers],
+            body=body,
+            max_response_bytes=max_response_bytes,
+            http2=self._http2,
+            any_status=any_status,
         )
+        admitted = await self._limiter.admit()
+        try:
+            response = await self._client.send(request)
+            self._note(admitted, response.status, response.headers, response.body)
+            return response
+        except CallFailedError as failure:
+            self._note_failure(admitted, failure)
+            raise
+        finally:
+            self._limiter.leave()
 
-    def stream(
+    @asynccontextmanager
+    async def stream(
         self,
         body: bytes,
         *,
@@ -152,7 +167,7 @@ class HttpEndpoint:
         accept: str = "text/event-stream",
         limits: StreamLimits | None = None,
         any_status: bool = False,
-    ) -> AbstractAsyncContextManager[HttpStream]:
+    ) -> AsyncGenerator[HttpStream]:
         """Sends a JSON body as `send` does, and gives the answer, of the media type `accept`, as it comes.
 
         With `any_status` the caller tells good from bad answers by itself.
@@ -174,7 +189,16 @@ class HttpEndpoint:
             http2=self._http2,
             any_status=any_status,
         )
-        return self._client.stream(request, limits)
+        admitted = await self._limiter.admit()
+        try:
+            async with self._client.stream(request, limits) as stream:
+                self._note(admitted, stream.status, stream.headers, b"")
+                yield stream
+        except CallFailedError as failure:
+            self._note_failure(admitted, failure)
+            raise
+        finally:
+            self._limiter.leave()
 
     def expand(self, text: str) -> str:
         """Returns a text with its references to secrets replaced; answers are redacted from then on.
@@ -189,6 +213,15 @@ class HttpEndpoint:
             return self._secrets.expand(text)
         except SecretError as error:
             raise no_secret(self.origin, error) from None
+
+    def _note(self, admitted: float, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        if status >= 400 and is_throttled(status, headers, body[:EXCERPT_BYTES].decode("utf-8", "replace")):
+            self._limiter.throttled(admitted, asked_wait(headers))
+        self._limiter.observe(headers)
+
+    def _note_failure(self, admitted: float, failure: CallFailedError) -> None:
+        if failure.throttled:
+            self._limiter.throttled(admitted, failure.retry_after)
 
     def _private_headers(self) -> list[Header]:
         if not self._secret:

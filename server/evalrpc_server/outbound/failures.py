@@ -21,6 +21,7 @@ class Failure(Enum):
     TOO_LARGE = auto()
     REDIRECT = auto()
     HTTP_STATUS = auto()
+    QUOTA = auto()
     GRPC_STATUS = auto()
     INVALID_JSON = auto()
     INVALID_ANSWER = auto()
@@ -36,6 +37,7 @@ TASK_REASONS: Mapping[Failure, Reason] = {
     Failure.TOO_LARGE: Reason.PAYLOAD_TOO_LARGE,
     Failure.REDIRECT: Reason.TASK_REDIRECT,
     Failure.HTTP_STATUS: Reason.TASK_HTTP_STATUS,
+    Failure.QUOTA: Reason.TASK_QUOTA_EXHAUSTED,
     Failure.GRPC_STATUS: Reason.TASK_GRPC_STATUS,
     Failure.INVALID_JSON: Reason.TASK_INVALID_JSON,
     Failure.INVALID_ANSWER: Reason.TASK_INVALID_ANSWER,
@@ -52,6 +54,7 @@ EVALUATOR_REASONS: Mapping[Failure, Reason] = {
     Failure.TOO_LARGE: Reason.EVALUATOR_INVALID_ANSWER,
     Failure.REDIRECT: Reason.EVALUATOR_HTTP_STATUS,
     Failure.HTTP_STATUS: Reason.EVALUATOR_HTTP_STATUS,
+    Failure.QUOTA: Reason.EVALUATOR_HTTP_STATUS,
     Failure.GRPC_STATUS: Reason.EVALUATOR_GRPC_STATUS,
     Failure.INVALID_JSON: Reason.EVALUATOR_INVALID_ANSWER,
     Failure.INVALID_ANSWER: Reason.EVALUATOR_INVALID_ANSWER,
@@ -69,6 +72,7 @@ class CallFailedError(Exception):
         metadata: the particulars, for programs; holds no secret.
         retryable: whether the same call may succeed later.
         retry_after: seconds that the endpoint asked to wait; None where it did not.
+        throttled: whether the endpoint said that calls come too fast.
     """
 
     def __init__(
@@ -79,6 +83,7 @@ class CallFailedError(Exception):
         endpoint: str,
         retryable: bool = False,
         retry_after: float | None = None,
+        throttled: bool = False,
         **metadata: str,
     ) -> None:
         super().__init__(f"{endpoint} {message}")
@@ -88,6 +93,7 @@ class CallFailedError(Exception):
         self.metadata = {"endpoint": endpoint, **metadata}
         self.retryable = retryable
         self.retry_after = retry_after
+        self.throttled = throttled
 
     def as_error(self, role: str, reasons: Mapping[Failure, Reason]) -> Error:
         """Returns the failure as data.

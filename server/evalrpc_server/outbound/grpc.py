@@ -6,7 +6,8 @@ import asyncio
 import binascii
 import socket
 from base64 import b64decode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Generic, TypeVar
 
 import grpc
@@ -19,6 +20,7 @@ from grpc_status import rpc_status
 from evalrpc_server.outbound.addresses import AllRefusedError, allowed_addresses
 from evalrpc_server.outbound.client import EXCERPT_BYTES
 from evalrpc_server.outbound.failures import CallFailedError, Failure
+from evalrpc_server.outbound.limiter import EndpointLimiter
 from evalrpc_server.outbound.retries import MAX_RETRY_AFTER
 from evalrpc_server.outbound.secrets import REFERENCE, SecretError, Secrets
 from evalrpc_server.outbound.settings import OutboundSettings
@@ -72,6 +74,7 @@ class GrpcEndpoint(Generic[Stub]):
         address: `host:port`.
         tls: whether to use TLS; certificates are always verified.
         metadata: of every call; values may hold `${secret:NAME}`.
+        limiter: lets calls through.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class GrpcEndpoint(Generic[Stub]):
         *,
         tls: bool,
         metadata: Mapping[str, str],
+        limiter: EndpointLimiter,
         settings: OutboundSettings,
         secrets: Secrets,
     ) -> None:
@@ -89,6 +93,7 @@ class GrpcEndpoint(Generic[Stub]):
         self._tls = tls
         self._metadata = {name.lower(): value for name, value in metadata.items()}
         self._holds_secrets = any(REFERENCE.search(value) for value in metadata.values())
+        self._limiter = limiter
         self._settings = settings
         self._secrets = secrets
         self._channels: list[grpc.aio.Channel] = []
@@ -108,6 +113,24 @@ class GrpcEndpoint(Generic[Stub]):
                 if self._stub is None or self._suspect:
                     self._stub = await self._bind(self._stub)
         return self._stub
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncGenerator[None]:
+        """Waits until a call may be made, which the block then makes.
+
+        Raises:
+            CallFailedError: the call failed.
+        """
+        admitted = await self._limiter.admit()
+        try:
+            yield
+        except grpc.aio.AioRpcError as error:
+            failure = self.failure(error)
+            if failure.throttled:
+                self._limiter.throttled(admitted, failure.retry_after)
+            raise failure from None
+        finally:
+            self._limiter.leave()
 
     def metadata(self, own: Mapping[str, str]) -> tuple[tuple[str, str | bytes], ...]:
         """Returns the metadata of one call, secrets resolved.
@@ -158,6 +181,7 @@ class GrpcEndpoint(Generic[Stub]):
             endpoint=self.address,
             retryable=retryable,
             retry_after=_retry_after(error) if retryable else None,
+            throttled=code is grpc.StatusCode.RESOURCE_EXHAUSTED,
             code=code.name,
             details=details,
         )

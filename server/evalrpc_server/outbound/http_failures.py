@@ -8,7 +8,12 @@ import httpx
 
 from evalrpc_server.outbound.causes import connection_cause
 from evalrpc_server.outbound.failures import CallFailedError, Failure
-from evalrpc_server.outbound.retries import RETRYABLE_STATUSES, parse_retry_after
+from evalrpc_server.outbound.retries import (
+    RETRYABLE_STATUSES,
+    asked_wait,
+    is_quota_exhausted,
+    is_throttled,
+)
 from evalrpc_server.outbound.secrets import SecretError
 from evalrpc_server.outbound.transport import AddressRefused
 
@@ -64,13 +69,22 @@ def no_secret(endpoint: str, error: SecretError) -> CallFailedError:
 
 def bad_status(url: httpx.URL, status: int, headers: Mapping[str, str], excerpt: str) -> CallFailedError:
     """Tells of a status that is not 2xx, with the beginning of the body."""
+    if is_quota_exhausted(status, excerpt):
+        return CallFailedError(
+            Failure.QUOTA,
+            f"answered with HTTP status {status}: its account has no quota left; check its plan and billing.",
+            endpoint=origin(url),
+            status=str(status),
+            body=excerpt,
+        )
     retryable = status in RETRYABLE_STATUSES
     return CallFailedError(
         Failure.HTTP_STATUS,
         f"answered with HTTP status {status}{_advice(status)}.",
         endpoint=origin(url),
         retryable=retryable,
-        retry_after=parse_retry_after(headers.get("retry-after")) if retryable else None,
+        retry_after=asked_wait(headers) if retryable else None,
+        throttled=is_throttled(status, headers, excerpt),
         status=str(status),
         body=excerpt,
     )

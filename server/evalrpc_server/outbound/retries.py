@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -10,6 +12,41 @@ RETRYABLE_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 MAX_RETRY_AFTER = 120.0
 """The longest wait that an endpoint can ask for, in seconds."""
+
+_QUOTA_EXHAUSTED = re.compile(
+    r'"(?:code|type)"\s*:\s*"(?:insufficient_quota|insufficient_user_quota|billing_hard_limit_reached'
+    r'|exceeded_current_quota_error)"'
+)
+
+
+def is_quota_exhausted(status: int, body: str) -> bool:
+    """Tells an account without any quota left, which no waiting mends, from calls that come too fast: both are 429."""
+    return status == 429 and bool(_QUOTA_EXHAUSTED.search(body))
+
+
+def is_throttled(status: int, headers: Mapping[str, str], body: str) -> bool:
+    """Returns whether an answer says that calls come too fast: 429, or 503 with `Retry-After`.
+
+    Args:
+        status: of the answer.
+        headers: names in lower case.
+        body: what the answer begins with.
+    """
+    return (status == 429 and not is_quota_exhausted(status, body)) or (
+        status == 503 and "retry-after" in headers
+    )
+
+
+def asked_wait(headers: Mapping[str, str]) -> float | None:
+    """Returns the seconds that an answer asks to wait, by `retry-after-ms` or `Retry-After`; None where it does not.
+
+    Args:
+        headers: names in lower case.
+    """
+    milliseconds = headers.get("retry-after-ms", "")
+    if re.fullmatch(r"\d{1,12}(?:\.\d+)?", milliseconds):
+        return min(float(milliseconds) / 1000, MAX_RETRY_AFTER)
+    return parse_retry_after(headers.get("retry-after"))
 
 
 def parse_retry_after(value: str | None, *, now: datetime | None = None) -> float | None:

@@ -8,6 +8,7 @@ from evalrpc.v1 import evaluation_pb2, event_pb2, experiment_pb2
 from evalrpc_server.domain.documents import JsonValue
 from evalrpc_server.domain.events import Checkpoint, Event, RunEvaluations
 from evalrpc_server.domain.experiments import Experiment, Progress, State
+from evalrpc_server.domain.limits import EndpointLimit
 from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.domain.second_look import Origin
 from evalrpc_server.domain.usage import Spending
@@ -77,6 +78,16 @@ def experiment_to_json(experiment: Experiment) -> JsonValue:
     """Writes an experiment as the JSON of its message, with the contract's own names."""
     message = experiment_to_message(experiment, Encoding.VALUE)
     return normalized(json_format.MessageToDict(message, preserving_proto_field_name=True))
+
+
+def limit_to_message(limit: EndpointLimit) -> experiment_pb2.EndpointLimit:
+    """Writes how fast an endpoint may be called."""
+    return experiment_pb2.EndpointLimit(
+        endpoint=limit.endpoint,
+        rate=limit.rate,
+        in_flight=limit.in_flight,
+        paused_until=timestamp(limit.paused_until),
+    )
 
 
 def state_from_number(number: int) -> State | None:

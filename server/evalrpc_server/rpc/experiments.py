@@ -21,7 +21,7 @@ from evalrpc_server.domain.items import Item
 from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.domain.spec.experiment import ExperimentSpec
 from evalrpc_server.protobuf.documents import Encoding
-from evalrpc_server.protobuf.experiments import experiment_to_message, state_from_number
+from evalrpc_server.protobuf.experiments import experiment_to_message, limit_to_message, state_from_number
 from evalrpc_server.protobuf.items import read_items
 from evalrpc_server.protobuf.spec import evaluators_from_message, spec_from_message
 from evalrpc_server.rpc.comparison import compare_experiments, plan_experiment
@@ -116,9 +116,11 @@ class ExperimentServicer(experiment_service_pb2_grpc.ExperimentServiceServicer):
     ) -> experiment_service_pb2.GetExperimentResponse:
         """Returns an experiment."""
         experiment = await self._manager.describe(required_id(request.id))
-        return experiment_service_pb2.GetExperimentResponse(
-            experiment=experiment_to_message(experiment, Encoding.VALUE)
+        message = experiment_to_message(experiment, Encoding.VALUE)
+        message.endpoint_limits.extend(
+            limit_to_message(limit) for limit in self._manager.limits(experiment.id)
         )
+        return experiment_service_pb2.GetExperimentResponse(experiment=message)
 
     async def ListExperiments(
         self, request: experiment_service_pb2.ListExperimentsRequest, context: Context

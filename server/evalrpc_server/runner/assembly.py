@@ -62,23 +62,29 @@ class SpecAssembly:
     async def parts(self, experiment: Experiment) -> Parts:
         """Returns the parts of one run."""
         spec = experiment.spec
+        scope = self._targets.outbound.scoped()
+        evaluators = replace(self._evaluators, outbound=scope)
         pipeline = Pipeline(
             experiment=experiment.ref,
-            target=open_target(spec.task, self._targets),
+            target=open_target(spec.task, replace(self._targets, outbound=scope)),
             task_timeout=spec.task_timeout,
             retry=spec.retry,
-            judges=self._judges(experiment),
-            composite=self._judge(experiment, spec.composite_evaluator) if spec.composite_evaluator else None,
+            retry_timeouts=bool(spec.task.http and spec.task.http.retry_timeouts),
+            judges=_judges(experiment, evaluators),
+            composite=_judge(experiment, spec.composite_evaluator, evaluators)
+            if spec.composite_evaluator
+            else None,
             clock=self._clock,
         )
         return Parts(
             pipeline=pipeline,
-            run_judges=[self._run_judge(experiment, evaluator) for evaluator in spec.run_evaluators],
+            run_judges=[_run_judge(experiment, each, evaluators) for each in spec.run_evaluators],
             collection=Collection(
                 experiment.items, store=self._store, source=self._integration.source(experiment)
             ),
             hosting=self._hosting(experiment),
             earlier=EarlierResults(experiment.origin, self._store) if experiment.origin else None,
+            limits=scope.limits,
         )
 
     async def settle(self, experiment: Experiment) -> tuple[Experiment, Reporter]:
@@ -111,36 +117,39 @@ class SpecAssembly:
         ]
         return self._workers.hosting(experiment.id, functions)
 
-    def _judges(self, experiment: Experiment) -> list[Judge]:
-        """Returns the judges of items; neighbours with the same bounds are asked together where that can be."""
-        judges: list[Judge] = []
-        for _, group in groupby(experiment.spec.evaluators, key=partial(_bounds, experiment)):
-            alike = [self._judge(experiment, given) for given in group]
-            panel = ask_together([judge.evaluator for judge in alike], self._evaluators)
-            if panel is None:
-                judges += alike
-            else:
-                members = [member for judge in alike for member in judge.members]
-                judges.append(replace(alike[0], members=members, evaluator=panel))
-        return judges
 
-    def _judge(self, experiment: Experiment, given: EvaluatorSpec) -> Judge:
-        spec = experiment.spec
-        evaluator = open_evaluator(_resolved(experiment, given), self._evaluators)
-        return Judge(
-            members=[Member(given.evaluation_name, given.registered or evaluator.reference)],
-            evaluator=evaluator,
-            timeout=given.timeout or spec.evaluator_timeout,
-            slots=asyncio.Semaphore(given.max_concurrency or spec.max_concurrency),
-        )
+def _judges(experiment: Experiment, resources: EvaluatorResources) -> list[Judge]:
+    """Returns the judges of items; neighbours with the same bounds are asked together where that can be."""
+    judges: list[Judge] = []
+    for _, group in groupby(experiment.spec.evaluators, key=partial(_bounds, experiment)):
+        alike = [_judge(experiment, given, resources) for given in group]
+        panel = ask_together([judge.evaluator for judge in alike], resources)
+        if panel is None:
+            judges += alike
+        else:
+            members = [member for judge in alike for member in judge.members]
+            judges.append(replace(alike[0], members=members, evaluator=panel))
+    return judges
 
-    def _run_judge(self, experiment: Experiment, given: EvaluatorSpec) -> RunJudge:
-        evaluator = open_run_evaluator(_resolved(experiment, given), self._evaluators)
-        return RunJudge(
-            member=Member(given.evaluation_name, given.registered or evaluator.reference),
-            evaluator=evaluator,
-            timeout=given.timeout or RUN_EVALUATOR_SECONDS,
-        )
+
+def _judge(experiment: Experiment, given: EvaluatorSpec, resources: EvaluatorResources) -> Judge:
+    spec = experiment.spec
+    evaluator = open_evaluator(_resolved(experiment, given), resources)
+    return Judge(
+        members=[Member(given.evaluation_name, given.registered or evaluator.reference)],
+        evaluator=evaluator,
+        timeout=given.timeout or spec.evaluator_timeout,
+        slots=asyncio.Semaphore(given.max_concurrency or spec.max_concurrency),
+    )
+
+
+def _run_judge(experiment: Experiment, given: EvaluatorSpec, resources: EvaluatorResources) -> RunJudge:
+    evaluator = open_run_evaluator(_resolved(experiment, given), resources)
+    return RunJudge(
+        member=Member(given.evaluation_name, given.registered or evaluator.reference),
+        evaluator=evaluator,
+        timeout=given.timeout or RUN_EVALUATOR_SECONDS,
+    )
 
 
 def _bounds(experiment: Experiment, given: EvaluatorSpec) -> tuple[str, float | None, int | None]:

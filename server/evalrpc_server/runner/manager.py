@@ -19,6 +19,7 @@ from evalrpc_server.domain.errors import (
 from evalrpc_server.domain.events import Checkpoint, Event
 from evalrpc_server.domain.experiments import Experiment
 from evalrpc_server.domain.items import Item
+from evalrpc_server.domain.limits import EndpointLimit
 from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.runner.comparison.conclusion import Conclusions
 from evalrpc_server.runner.faults import log_fault
@@ -172,6 +173,11 @@ class Manager:
             NotFoundError: there is none of that id.
         """
         return await self.refreshed(await self.get(experiment_id))
+
+    def limits(self, experiment_id: str) -> Sequence[EndpointLimit]:
+        """Returns how fast the endpoints of a live experiment may be called; those without a limit are left out."""
+        live = self._live.get(experiment_id)
+        return live.run.limits if live else ()
 
     async def refreshed(self, experiment: Experiment) -> Experiment:
         """Returns an experiment with what became of its records elsewhere by now."""

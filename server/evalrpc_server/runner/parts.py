@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from evalrpc_server.domain.limits import EndpointLimit
 from evalrpc_server.runner.collection import Collection
 from evalrpc_server.runner.earlier import EarlierResults
 from evalrpc_server.runner.hosting import Hosting
@@ -20,6 +21,7 @@ class Parts:
     Attributes:
         hosting: where it needs workers.
         earlier: where it looks at an earlier experiment's results again.
+        limits: tells how fast the endpoints may be called.
     """
 
     pipeline: Pipeline
@@ -27,6 +29,7 @@ class Parts:
     collection: Collection
     hosting: Hosting | None = None
     earlier: EarlierResults | None = None
+    limits: Callable[[], Sequence[EndpointLimit]] = tuple
 
     def tell_stored(self, unit: str) -> None:
         """Tells workers that what they reported is stored: of a trial, by its trace id, or of the run, by its own id."""

@@ -114,6 +114,7 @@ class Pipeline:
         target: the task.
         task_timeout: seconds for one attempt.
         retry: how a failed attempt is repeated.
+        retry_timeouts: whether an attempt that timed out is repeated, though the task may still be at work.
         judges: the evaluators, which run at the same time.
         composite: the evaluator that sees what the others said.
         uniform: the source of jitter.
@@ -126,6 +127,7 @@ class Pipeline:
     judges: Sequence[Judge]
     composite: Judge | None
     clock: Clock
+    retry_timeouts: bool = False
     uniform: Callable[[float, float], float] = random.uniform
 
     async def run(
@@ -212,14 +214,18 @@ class Pipeline:
 
     async def _attempt(self, call: TaskCall) -> _Attempt:
         answer, failure = None, None
-        stopwatch = Stopwatch(call.timeout, self.clock)
+        stopwatch = Stopwatch(call.timeout, self.clock, attempt=call.attempt)
         try:
             with stopwatch:
                 answer = await self.target.call(call)
         except TaskError as error:
             failure = error
         except TimeoutError as error:
-            failure = TaskError(_timeout(call) if stopwatch.expired else fault(error, "the task call"))
+            failure = TaskError(
+                _timeout(call, retryable=self.retry_timeouts)
+                if stopwatch.expired
+                else fault(error, "the task call")
+            )
         except Exception as error:  # noqa: BLE001  a bug in a target is this trial's error, never the run's end
             failure = TaskError(fault(error, "the task call"))
         return _Attempt(
@@ -290,11 +296,12 @@ def _outcome(attempt: _Attempt, retries: Sequence[FailedAttempt]) -> TaskOutcome
     )
 
 
-def _timeout(call: TaskCall) -> Error:
+def _timeout(call: TaskCall, *, retryable: bool) -> Error:
     return Error(
         reason=Reason.TASK_TIMEOUT,
         message=f"The task gave no complete answer within {call.timeout:g} s; raise task_timeout if it needs longer.",
         metadata={"timeout_seconds": f"{call.timeout:g}", "attempts": str(call.attempt)},
+        retryable=retryable,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from evalrpc_server.domain.clock import Clock
 from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.experiments import Experiment, State
+from evalrpc_server.domain.limits import EndpointLimit
 from evalrpc_server.evaluators.port import EvaluatorError
 from evalrpc_server.runner.comparison.conclusion import NOTHING_CONCLUDED, Conclusions
 from evalrpc_server.runner.faults import fault, log_fault
@@ -77,6 +78,11 @@ class Run:
     def cancelling(self) -> bool:
         """Whether it is stored that the run is to end, or has ended."""
         return self.experiment.state is State.CANCELLING or self.experiment.state.final
+
+    @property
+    def limits(self) -> Sequence[EndpointLimit]:
+        """How fast the endpoints may be called; those without a limit are left out."""
+        return self._parts.limits() if self._parts else ()
 
     def cancel(self) -> None:
         """Asks the run to cut off what is in flight and to end as CANCELLED."""

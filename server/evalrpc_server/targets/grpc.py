@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import grpc
-
 from evalrpc.v1 import task_service_pb2, task_service_pb2_grpc
 from evalrpc_server.domain.documents import MAX_DOCUMENT_BYTES
 from evalrpc_server.domain.spec.tasks import GrpcTask
@@ -47,14 +45,12 @@ class GrpcTarget:
         metadata = self._endpoint.metadata(
             {"traceparent": call.traceparent, "baggage": baggage(call.experiment, call.item.id)}
         )
-        try:
+        async with self._endpoint.turn():
             response = await stub.RunTask(
                 task_request(call, include_expected_output=self._include_expected_output),
                 timeout=call.timeout + _DEADLINE_MARGIN,
                 metadata=metadata,
             )
-        except grpc.aio.AioRpcError as error:
-            raise self._endpoint.failure(error) from None
         self._endpoint.redact_answer(response)
         return response
 

@@ -21,7 +21,7 @@ from evalrpc_server.domain.results import Context
 from evalrpc_server.outbound.client import Header, HttpResponse
 from evalrpc_server.outbound.endpoint import HttpEndpoint
 from evalrpc_server.outbound.outbound import Outbound
-from evalrpc_server.outbound.retries import MAX_RETRY_AFTER, RETRYABLE_STATUSES, parse_retry_after
+from evalrpc_server.outbound.retries import RETRYABLE_STATUSES, asked_wait
 from evalrpc_server.outbound.tracing import baggage
 from evalrpc_server.targets.answers import MAX_CONTEXTS
 from evalrpc_server.targets.json_paths import number_at, text_at
@@ -105,14 +105,6 @@ def read(response: HttpResponse, endpoint: HttpEndpoint) -> Answer:
     return Answer(endpoint, response.status, response.headers, response.body, value)
 
 
-def wait_seconds(headers: Mapping[str, str]) -> float | None:
-    """Returns the seconds that an answer asks to wait, by `retry-after-ms` or `Retry-After`; None where it does not."""
-    milliseconds = number_at({"ms": headers.get("retry-after-ms")}, "ms")
-    if milliseconds is not None and milliseconds >= 0:
-        return min(milliseconds / 1000, MAX_RETRY_AFTER)
-    return parse_retry_after(headers.get("retry-after"))
-
-
 def failed(
     endpoint: HttpEndpoint,
     problem: str,
@@ -175,7 +167,7 @@ def bad_status(
         f"{problem}: {quoted(endpoint, said)}" if said else problem,
         reason=reason,
         retryable=retryable,
-        retry_after=wait_seconds(answer.headers) if retryable else None,
+        retry_after=asked_wait(answer.headers) if retryable else None,
         status=str(answer.status),
         code=code,
         body=endpoint.excerpt(answer.body),
