@@ -51,9 +51,7 @@ async def test_a_retry_is_a_run_of_its_own_with_a_trace_and_a_score_for_every_it
                 stubs = Stubs(channel)
                 first = await run(stubs, spec)
                 failing.clear()
-                request = second_look_pb2.RetryExperimentRequest(
-                    id=first[0].experiment.id, run_name="mended"
-                )
+                request = second_look_pb2.RetryExperimentRequest(id=first[0].experiment.id, run_name="mended")
                 again = await stubs.experiments.RetryExperiment(request, timeout=SECONDS)
                 events = await watch(stubs, again.experiment.id)
     accepted = events[-1].experiment.langfuse
@@ -75,7 +73,5 @@ async def test_a_retry_is_a_run_of_its_own_with_a_trace_and_a_score_for_every_it
         if span.name == "experiment-item-task"
         and json.loads(span.attributes["langfuse.observation.input"])["n"] == 3
     }
-    before, after = (
-        kept[trace] for trace in sorted(kept, key=lambda trace: trace in set(linked.values()))
-    )
+    before, after = (kept[trace] for trace in sorted(kept, key=lambda trace: trace in set(linked.values())))
     assert (after.start, after.end) == (before.start, before.end)

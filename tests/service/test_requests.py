@@ -112,8 +112,8 @@ def placeholders(client: Reflected, origin: str) -> dict[str, str]:
     """What exists before the requests are made: experiments that have ended, one of them with failed items, and an evaluator."""
     known = {"http://127.0.0.1:9000": origin}
     client.call("RegisterEvaluator", *written("RegisterEvaluator", known))
+    (request,) = written("RunExperiment", known)
     for placeholder in ("{{experiment_id}}", "{{other_experiment_id}}"):
-        (request,) = written("RunExperiment", known)
         renamed = json.dumps(json.loads(request) | {"request_id": placeholder})
         events = [answer["event"] for answer in client.call("RunExperiment", renamed)]
         assert events[-1]["experiment"]["state"] == "EXPERIMENT_STATE_SUCCEEDED"
