@@ -77,3 +77,22 @@ def test_the_client_runs_an_experiment_on_the_oldest_versions_that_it_asks_for(o
         )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [floor("grpcio"), floor("protobuf"), "True"]
+    holds_what_is_published(oldest)
+
+
+def holds_what_is_published(python: Path) -> None:
+    """Checks what the wheel installed: the command, the pytest plugin, the files beside the code, and no tests."""
+    program = (
+        "from importlib.metadata import distribution as d; e = d('evalrpc');"
+        "print(*(str(p) for p in e.files if '__pycache__' not in str(p)), *(f'{p.group}:{p.value}' for p in e.entry_points))"
+    )
+    listed = subprocess.run(
+        [python, "-c", program], check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert {"evalrpc/py.typed", "evalrpc/service_config.json", "evalrpc/v1/item_pb2.pyi"} <= set(listed)
+    assert {"pytest11:evalrpc.pytest_plugin", "console_scripts:evalrpc.cli:main"} <= set(listed)
+    assert not [each for each in listed if each.startswith(("tests", "examples"))]
+    command = subprocess.run(
+        [python.with_name("evalrpc"), "--version"], check=True, capture_output=True, text=True
+    )
+    assert command.stdout.startswith("evalrpc ")

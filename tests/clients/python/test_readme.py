@@ -6,13 +6,15 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.clients.python.application import Application
 from tests.processes import ROOT
-from tests.servers import Server
+from tests.servers import Server, serving
+from tests.standins.langfuse.remote import launched
 
 README = ROOT / "clients" / "python" / "README.md"
 BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -26,6 +28,15 @@ COMMANDS = [
     for line in code.splitlines()
     if line.startswith("evalrpc ")
 ]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that reads from a Langfuse with a dataset."""
+    with launched() as langfuse:
+        langfuse.load("capitals", [{"id": "fr", "input": "France", "expectedOutput": "Paris"}])
+        with serving(tmp_path_factory.mktemp("data"), env=langfuse.environment) as made:
+            yield made
 
 
 @pytest.fixture
@@ -56,9 +67,12 @@ def run(command: list[str], directory: Path, **env: str) -> subprocess.Completed
 
 
 @pytest.mark.parametrize("number", range(len(PYTHON)))
-def test_a_snippet_runs(number: int, app: Application, server: Server, tmp_path: Path) -> None:
-    done = run([sys.executable, "-c", here(PYTHON[number], app, server)], tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+def test_a_snippet_runs(
+    number: int, app: Application, server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    snippet = compile(here(PYTHON[number], app, server), f"snippet {number}", "exec")
+    exec(snippet, {"__name__": "__main__"})
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("command", COMMANDS)
