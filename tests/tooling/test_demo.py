@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from tests.processes import ROOT, Program, running
+from tests.standins.langfuse.remote import launched
 
 RUN = ROOT / "clients/python/examples/capitals/run.py"
 
@@ -67,6 +68,19 @@ def test_the_demo_shows_its_progress_and_the_disagreements_of_the_two_sources(de
     assert re.search(r"^  Burundi +Gitega +Bujumbura +0\.11$", output, re.MULTILINE)
     assert re.search(r"^  Togo +Lome +Lomé +0\.75$", output, re.MULTILINE)
     assert re.search(r"^  Kosovo +Pristina +404 .*knows no country named Kosovo", output, re.MULTILINE)
+    assert demo.left() == []
+
+
+def test_the_demo_records_its_run_in_langfuse(demo):
+    with launched() as langfuse, demo.run(**langfuse.environment) as program:
+        assert program.wait(90) == 0, program.output
+        recorded = langfuse.stats()["projects"]["project-one"]
+    output = program.output
+    assert "246 items, 2 failed" in output
+    assert re.search(rf"🔗 Experiment:\n   {re.escape(langfuse.url)}/project/\S+", output)
+    assert recorded["traces"] == 246
+    assert recorded["scores"] == 3 * 244 + 2
+    assert f"Langfuse has {recorded['traces'] + recorded['scores']} records of it\n" in output
     assert demo.left() == []
 
 

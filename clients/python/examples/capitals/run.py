@@ -1,7 +1,8 @@
 """The demo: asks an application for the capitals of the world, and prints where two public sources disagree.
 
 Starts the server and the application as processes of their own on free ports, runs one experiment through the
-Python client, and ends both, whatever happens. `make demo` calls it.
+Python client, and ends both, whatever happens. `make demo` calls it. Where the LANGFUSE_* variables name a project, the run
+is recorded there.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ def run_experiment(services: Services) -> ExperimentResult:
                 builtin("mean", name="mean_similarity", evaluation="similarity"),
                 builtin("pass_rate", name="same_place_rate", evaluation="same_place"),
             ],
+            langfuse_sync="wait",  # the server ends with the demo
         )
         for event in run:
             progress.update(event)
@@ -79,6 +81,9 @@ def main() -> int:
         return 1
     print(f"\n{result.format()}\n")
     print(report_findings(result.item_results))
+    if status := result.experiment.langfuse:
+        missing = f", {status.queued + status.rejected} are missing: {status.last_error}"
+        print(f"\nLangfuse has {status.accepted} records of it{missing if status.last_error else ''}")
     print(BY_HAND, end="")
     return 0 if result.state is ExperimentState.SUCCEEDED else 1
 
