@@ -55,13 +55,6 @@ def verify_signature(header: str, body: bytes, secrets: Sequence[str], *, now: f
         )
 
 
-def signature_of(body: bytes, secret: str, *, now: float) -> str:
-    """Returns the header's value for a body, as Langfuse makes it."""
-    time = str(int(now))
-    digest = hmac.new(secret.encode("utf-8"), time.encode("ascii") + b"." + body, hashlib.sha256)
-    return f"t={time},v1={digest.hexdigest()}"
-
-
 def _parsed(header: str) -> _Signature:
     time, digests = "", list[str]()
     if len(header) <= _MAX_HEADER and header.isascii():
