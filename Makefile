@@ -95,9 +95,10 @@ docs: $(READY) ## Write the documentation of the builtins from their catalogue
 	$(BIN)/python -m evalrpc_server.evaluators.documentation > server/docs/evaluators.md
 
 .PHONY: bench
-bench: $(READY) ## Measure against the peers, and workers beside a bare echo; writes a JSON file
+bench: $(READY) ## Measure against the peers, workers beside a bare echo, and comparisons; writes a JSON file
 	$(BIN)/python -m tests.benchmark $(ARGS)
 	$(BIN)/python -m tests.benchmark.workers
+	$(BIN)/python -m tests.benchmark.comparison
 
 .PHONY: lock
 lock: $(READY) ## Resolve the dependencies anew, with hashes; ARGS=--upgrade takes newer versions

@@ -85,7 +85,7 @@ class Gathering:
     ) -> None:
         """Adds one trial of an item."""
         known = self._trials.setdefault(item_id, [])
-        index = known[0].index if known else len(self._trials) - 1
+        index = known[0].item_index if known else len(self._trials) - 1
         known.append(TrialScores(index, item_id, trial, failed, scores, cluster))
 
     def groups(self) -> Iterator[Sequence[TrialScores]]:

@@ -95,7 +95,7 @@ _decoders: Mapping[str, msgspec.json.Decoder[Any]] = {
 }
 
 
-class _StoredEvaluation(msgspec.Struct):
+class _StoredEvaluation(msgspec.Struct, gc=False):
     """What statistics read of an evaluation."""
 
     name: str
@@ -116,8 +116,11 @@ _decode_scores = msgspec.json.Decoder(_ScoresPayload).decode
 
 def decode_scores(payload: str) -> tuple[Score, ...]:
     """Reads the scores in the payload of a result, and passes over everything else."""
-    stored = _read(partial(_decode_scores, payload))
-    return tuple(Score(each.name, each.value, each.error is not None) for each in stored.body.evaluations)
+    try:
+        stored = _decode_scores(payload)
+    except msgspec.MsgspecError as error:
+        raise StoreError(f"a stored row is not readable by this release: {error}") from error
+    return tuple([Score(each.name, each.value, each.error is not None) for each in stored.body.evaluations])
 
 
 def encode_experiment(experiment: Experiment) -> str:

@@ -109,8 +109,8 @@ class ResultContract:
             cursor = page.next_cursor
             if not cursor:
                 break
-        assert [(trial.index, trial.trial) for trial in found] == sorted(COMPLETED)
-        assert {(trial.index, trial.trial) for trial in found if trial.failed} == FAILED
+        assert [(trial.item_index, trial.trial) for trial in found] == sorted(COMPLETED)
+        assert {(trial.item_index, trial.trial) for trial in found if trial.failed} == FAILED
         assert [trial.item_id for trial in found[::2]] == ["dataset-0", "item-1", "item-3", "item-4"]
         assert [trial.cluster for trial in found[::2]] == ["item dataset-0", "1.0", "item item-3", "1.0"]
         assert all(trial.scores == () for trial in found if trial.failed)

@@ -154,15 +154,17 @@ def _compare_one(
     befores, afters = array("d"), array("d")
     places: list[tuple[int, int]] = []
     baseline_only = candidate_only = 0
+    before_values = before_column.padded(len(baseline.ids))
+    after_values = after_column.padded(len(candidate.ids))
     for pair in pairs:
-        before, after = before_column.get(pair[0]), after_column.get(pair[1])
-        if before is not None and after is not None:
+        before, after = before_values[pair[0]], after_values[pair[1]]
+        if before == before and after == after:  # noqa: PLR0124  NaN, which stands for no value, is unequal to itself
             befores.append(before)
             afters.append(after)
             places.append(pair)
-        elif before is not None:
+        elif before == before:  # noqa: PLR0124
             baseline_only += 1
-        elif after is not None:
+        elif after == after:  # noqa: PLR0124
             candidate_only += 1
     n = len(places)
     rate = before_column.rate and after_column.rate

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from math import isnan, nan
 from operator import attrgetter
+from typing import NamedTuple
 
 from evalrpc_server.domain.evaluations import Value
 from evalrpc_server.domain.statistics.trials import Reducers
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
+class Score(NamedTuple):
     """What one evaluation of a trial said: a value, or that it has none because it is unscored or failed."""
 
     name: str
@@ -22,12 +22,11 @@ class Score:
     failed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class TrialScores:
-    """What is said of one trial.
+class TrialScores(NamedTuple):
+    """What is said of one trial; a tuple, because there are hundreds of thousands.
 
     Attributes:
-        index: the item's place in the data.
+        item_index: the item's place in the data.
         item_id: by which items of different runs are matched.
         trial: from 1.
         failed: whether the task failed.
@@ -35,7 +34,7 @@ class TrialScores:
         cluster: what the item belongs to; None where items stand alone.
     """
 
-    index: int
+    item_index: int
     item_id: str
     trial: int
     failed: bool
@@ -68,6 +67,10 @@ class Column:
             return None
         return value
 
+    def padded(self, length: int) -> array[float]:
+        """Returns the values of so many items, NaN where there is none."""
+        return self.values + array("d", [nan] * (length - len(self.values)))
+
     def known(self) -> array[float]:
         """Returns the values that there are, in the order of the items."""
         return array("d", (value for value in self.values if not isnan(value)))
@@ -91,14 +94,17 @@ class Reduced:
     clusters: list[str] = field(default_factory=list)
     columns: dict[str, Column] = field(default_factory=dict)
     _failures: list[tuple[int, int, int]] = field(default_factory=list)
+    _plain: dict[str, bool] = field(default_factory=dict)
 
     def add(self, trials: Sequence[TrialScores]) -> None:
         """Adds one item, of which these are all trials."""
         first, place = trials[0], len(self.ids)
-        self.indexes.append(first.index)
+        self.indexes.append(first.item_index)
         self.ids.append(first.item_id)
         if first.cluster is not None:
             self.clusters.append(first.cluster)
+        if len(trials) == 1 and not first.failed and self._add_plain(place, first.scores):
+            return
         values: dict[str, list[Value]] = {}
         for trial in trials:
             for score in trial.scores:
@@ -112,6 +118,25 @@ class Reduced:
             for name in self.columns.keys() - values.keys():
                 self._put(place, name, [], failed, len(trials))
             self._failures.append((place, failed, len(trials)))
+
+    def _add_plain(self, place: int, scores: Sequence[Score]) -> bool:
+        """Adds the scores of an item's only trial as they are; returns whether that is all there is to do."""
+        values = {score.name: score.value for score in scores}
+        if len(values) < len(scores) or not all(map(self._is_plain, values)):
+            return False
+        for name, value in values.items():
+            if value is not None and not isinstance(value, str):
+                column = self.columns.get(name)
+                if column is None:
+                    column = self.columns[name] = Column()
+                column.put(place, value, rate=isinstance(value, bool))
+        return True
+
+    def _is_plain(self, name: str) -> bool:
+        plain = self._plain.get(name)
+        if plain is None:
+            plain = self._plain[name] = not self.reducers.of(name).reduction.counts_passes
+        return plain
 
     def _put(self, place: int, name: str, given: Sequence[Value], failed: int, trials: int) -> None:
         missing = max(0, trials - failed - len(given))
@@ -131,7 +156,7 @@ class Reduced:
 
 def by_item(trials: Iterable[TrialScores]) -> Iterable[Sequence[TrialScores]]:
     """Yields the trials of each item together; they arrive in the order of the items."""
-    for _, group in groupby(trials, key=attrgetter("index")):
+    for _, group in groupby(trials, key=attrgetter("item_index")):
         yield list(group)
 
 

@@ -102,7 +102,7 @@ class StoredRun:
 
 
 def _same_item(one: TrialScores, other: TrialScores) -> bool:
-    return one.index == other.index
+    return one.item_index == other.item_index
 
 
 async def load(run: OpenRun, reducers: Reducers, cluster_by: str) -> Reduced:
