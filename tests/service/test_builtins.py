@@ -1,7 +1,12 @@
-"""Every builtin, as a caller uses it over RPC."""
+"""Every builtin, as a caller uses it from grpcurl."""
 
 from __future__ import annotations
 
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -9,10 +14,14 @@ import pytest
 from google.protobuf import json_format
 
 from evalrpc.v1 import evaluator_pb2, evaluator_service_pb2
-from tests.servers import Server, Stubs
+from tests.contract.test_requests import documents
+from tests.servers import Server, Stubs, serving
 from tests.service.calls import results, run, spec, violations
 from tests.standins.endpoints import Endpoints, Exchange, Request
+from tests.standins.openai.judge import JudgeStandIn
 
+TOOLS = Path(__file__).parents[2] / ".tools/bin"
+KEY = "sk-stand-in-0123456789abcdef"
 CALL = {"name": "weather", "arguments": {"city": "Paris"}}
 SQL = "SELECT name FROM cities"
 
@@ -54,6 +63,10 @@ ITEM_LEVEL: dict[str, tuple[Any, Any, dict[str, Any], Any]] = {
     "word_count": ("one two three", None, {}, 3.0),
     "xml_valid": ("<a><b/></a>", None, {"root": "a"}, True),
 }
+CALLING: dict[str, tuple[Any, Any, dict[str, Any], Any]] = {
+    "autoevals": (9, 10, {"scorer": "NumericDiff"}, 18 / 19),
+    "cosine_similarity": ("ae", "a", {"model": "m", "api_key": "${secret:KEY}"}, 0.5**0.5),
+}
 COMPOSITES: dict[str, tuple[dict[str, Any], Any]] = {
     "all_pass": ({}, False),
     "any_pass": ({}, True),
@@ -86,10 +99,40 @@ async def _answer(request: Request, exchange: Exchange) -> None:
     )
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that has the key of the stand-in for models."""
+    with serving(tmp_path_factory.mktemp("data"), env={"EVALRPC_SECRET_KEY": KEY}) as made:
+        yield made
+
+
+@pytest.fixture
+async def models() -> AsyncIterator[str]:
+    """The base URL of models."""
+    async with JudgeStandIn(key=KEY) as running:
+        yield running.base_url
+
+
 @pytest.fixture
 def task(endpoints: Endpoints) -> str:
     endpoints.routes["/answer"] = _answer
     return endpoints.url("/answer")
+
+
+async def grpcurl(server: Server, experiment: dict[str, Any]) -> list[dict[str, Any]]:
+    """Runs an experiment as a person would; returns the evaluations of its one item."""
+    process = await asyncio.create_subprocess_exec(
+        *("grpcurl", "-plaintext", "-d", "@", server.grpc, "evalrpc.v1.ExperimentService/RunExperiment"),
+        env=os.environ | {"PATH": f"{os.environ['PATH']}:{TOOLS}"},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    said, problem = await process.communicate(json.dumps({"experiment": experiment}).encode())
+    assert process.returncode == 0, problem.decode()
+    events = [json.loads(text)["event"] for text in documents(said.decode())]
+    [found] = [event["itemResult"]["evaluations"] for event in events if "itemResult" in event]
+    return list(found)
 
 
 def _value(evaluation: Any) -> Any:
@@ -105,23 +148,25 @@ async def test_every_builtin_that_is_listed_is_tried_here(stubs: Stubs):
         levels.setdefault(builtin.level, set()).add(builtin.name)
         assert json_format.MessageToDict(builtin.params_schema)["type"] == "object"
     assert levels == {
-        evaluator_pb2.EVALUATOR_LEVEL_ITEM: {"latency", *ITEM_LEVEL, *COMPOSITES},
+        evaluator_pb2.EVALUATOR_LEVEL_ITEM: {"latency", *ITEM_LEVEL, *CALLING, *COMPOSITES},
         evaluator_pb2.EVALUATOR_LEVEL_RUN: set(RUN_LEVEL),
     }
 
 
-@pytest.mark.parametrize("name", ITEM_LEVEL)
-async def test_a_builtin_judges_an_item(stubs: Stubs, task: str, name: str):
-    output, expected, params, value = ITEM_LEVEL[name]
+@pytest.mark.parametrize("name", ITEM_LEVEL | CALLING)
+async def test_a_builtin_judges_an_item(server: Server, task: str, models: str, name: str):
+    output, expected, params, value = (ITEM_LEVEL | CALLING)[name]
     item = {"input": {"value": output}}
     if expected is not None:
         item["expected_output"] = {"value": expected}
+    if name in CALLING:
+        params = {"base_url": models, **params}
     evaluators = [{"builtin": {"name": name, "params": params}}]
-    [result] = results(await run(stubs, spec(task, item, evaluators=evaluators)))
-    [said] = result.evaluations
-    assert said.name == name
-    assert said.evaluator == f"builtin/{name}@1"
-    assert _value(said) == (value if isinstance(value, bool) else pytest.approx(value))
+    [said] = await grpcurl(server, spec(task, item, evaluators=evaluators))
+    assert said["name"] == name
+    assert said["evaluator"] == f"builtin/{name}@1"
+    kind = "boolean" if isinstance(value, bool) else "number"
+    assert said[kind] == (value if isinstance(value, bool) else pytest.approx(value))
 
 
 async def test_latency_is_above_nothing(stubs: Stubs, task: str):

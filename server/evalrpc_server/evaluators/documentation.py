@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from evalrpc_server.evaluators.builtin.params import Comparing, Negatable, Params, TextOptions
+from evalrpc_server.evaluators.builtin.params import Comparing, Model, Negatable, Params, TextOptions
 from evalrpc_server.evaluators.builtin.samples import ColumnParams
 from evalrpc_server.evaluators.builtin.table import BUILTINS, FAMILIES
 from evalrpc_server.evaluators.catalog import BuiltinDescription, Gives, Level, list_builtins, params_schema
@@ -24,7 +24,8 @@ An evaluator is used by name, with its parameters:
 ```
 
 Builtins that judge items stand under `evaluators` (or as `composite_evaluator`), those that judge runs under
-`run_evaluators`. Parameters are checked before a run is accepted, all at once.
+`run_evaluators`. Parameters are checked before a run is accepted, all at once. What no builtin says may be a
+[CEL expression](expressions.md), the verdict of a [language model](judges.md), or an endpoint of your own.
 
 ## What they have in common
 
@@ -42,7 +43,7 @@ Builtins that judge items stand under `evaluators` (or as `composite_evaluator`)
   otherwise than before.
 """
 
-SHARED = (TextOptions, Negatable, Comparing, ColumnParams)
+SHARED = (TextOptions, Negatable, Comparing, Model, ColumnParams)
 """The groups of parameters that several builtins share."""
 
 _LEVELS = {Level.ITEM: "Item level", Level.RUN: "Run level"}
@@ -78,7 +79,7 @@ def _sections() -> Iterator[str]:
         yield f"## {title}\n"
         for family in FAMILIES:
             for builtin in BUILTINS.values():
-                made_by = builtin.judge or builtin.fold
+                made_by = builtin.judge or builtin.fold or builtin.open
                 if builtin.level is level and made_by is not None and made_by.__module__ == family.__name__:
                     yield from _section(described[builtin.name])
 

@@ -6,7 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from evalrpc_server.domain.spec.evaluators import EvaluatorSpec
-from evalrpc_server.evaluators.builtin.evaluator import BuiltinItemEvaluator, BuiltinRunEvaluator
+from evalrpc_server.evaluators.builtin.evaluator import (
+    BuiltinItemEvaluator,
+    BuiltinRunEvaluator,
+    open_calling,
+)
 from evalrpc_server.evaluators.builtin.panel import BuiltinPanel
 from evalrpc_server.evaluators.executor import ExecutorBatcher
 from evalrpc_server.evaluators.expression.evaluator import ExpressionEvaluator
@@ -48,7 +52,8 @@ RunEvaluatorFactory = Callable[[EvaluatorSpec, EvaluatorResources], RunEvaluator
 
 def _builtin(spec: EvaluatorSpec, resources: EvaluatorResources) -> Evaluator:
     assert spec.builtin is not None
-    return BuiltinItemEvaluator(spec.builtin, spec.evaluation_name, resources.batcher)
+    calling = open_calling(spec.builtin, spec.evaluation_name, resources.outbound)
+    return calling or BuiltinItemEvaluator(spec.builtin, spec.evaluation_name, resources.batcher)
 
 
 def _run_builtin(spec: EvaluatorSpec, _: EvaluatorResources) -> RunEvaluator:

@@ -32,7 +32,9 @@ OPTIONS = {
     "extract": "last",
     "output_path": "/0",
 }
-ITEM_BUILTINS = [name for name, builtin in BUILTINS.items() if builtin.level is Level.ITEM]
+ITEM_BUILTINS = [
+    name for name, builtin in BUILTINS.items() if builtin.level is Level.ITEM and builtin.judge is not None
+]
 
 HOSTILE = {
     "long text": "ab" * (MEBIBYTE // 2),

@@ -36,6 +36,21 @@ class JudgeStandIn(OpenAiStandIn):
     ready: asyncio.Event = field(default_factory=_set)
     formats: set[str] = field(default_factory=lambda: {"json_schema", "json_object", "text"})
 
+    def routes(self) -> list[web.RouteDef]:
+        return [*super().routes(), web.post("/v1/embeddings", self._embed)]
+
+    async def _embed(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        if (refusal := self._unauthorized(request)) is not None:
+            return refusal
+        texts = body["input"]
+        if not isinstance(texts, list) or not 0 < len(texts) <= 2048 or not all(texts):
+            return error(400, "'$.input' is invalid.", param="input")
+        entries = [{"object": "embedding", "index": n, "embedding": _vector(t)} for n, t in enumerate(texts)]
+        usage = {"prompt_tokens": 4 * len(texts), "total_tokens": 4 * len(texts)}
+        answer = {"object": "list", "data": entries[::-1], "model": body["model"], "usage": usage}
+        return web.json_response(answer)
+
     @property
     def asked(self) -> list[dict[str, Any]]:
         """The bodies that it received."""
@@ -89,3 +104,8 @@ def _strict(schema: dict[str, Any]) -> bool:
     members = schema["properties"]
     closed = schema["additionalProperties"] is False and schema["required"] == list(members)
     return closed and all(_strict(member) for member in members.values())
+
+
+def _vector(text: str) -> list[float]:
+    """How often a text has each vowel."""
+    return [float(text.count(vowel)) for vowel in "aeiou"]

@@ -21,7 +21,8 @@ from evalrpc_server.evaluators.builtin.table import BUILTINS
 from evalrpc_server.evaluators.builtin.validation import read_params
 from evalrpc_server.evaluators.builtin.verdicts import Unscored
 from evalrpc_server.evaluators.executor import ExecutorBatcher
-from evalrpc_server.evaluators.port import Case, EvaluatorError
+from evalrpc_server.evaluators.port import Case, Evaluator, EvaluatorError
+from evalrpc_server.outbound.outbound import Outbound
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,14 @@ class BuiltinRunEvaluator:
 
     async def aclose(self) -> None:
         """Holds nothing."""
+
+
+def open_calling(spec: BuiltinEvaluator, name: str, outbound: Outbound) -> Evaluator | None:
+    """Makes the evaluator of a builtin that calls models; None for any other, and for one that this server lacks."""
+    found = _find(spec, Level.ITEM)
+    if isinstance(found, Error) or found.builtin.open is None:
+        return None
+    return found.builtin.open(found.params, name, outbound)
 
 
 def _verdict(builtin: Builtin, name: str, fold: Fold) -> Evaluation:

@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from evalrpc_server.domain.spec.fields import HttpUrl
 from evalrpc_server.evaluators.builtin.pointers import check_pointer
+from evalrpc_server.outbound.secrets import REFERENCE
 
 
 class Params(BaseModel):
@@ -34,6 +36,24 @@ Pointer = Annotated[str, Field(max_length=1000), AfterValidator(check_pointer)]
 
 Words = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1, max_length=1000)]
 """A list of texts, none of them empty."""
+
+
+def _reference(value: str) -> str:
+    if value and not REFERENCE.fullmatch(value):
+        raise ValueError("must be a secret by reference, ${secret:NAME}, whose value the server has")
+    return value
+
+
+class Model(Params):
+    """For a builtin that asks a model behind an OpenAI-compatible API."""
+
+    base_url: HttpUrl = Field(
+        default="https://api.openai.com/v1", description="The base URL of an OpenAI-compatible API."
+    )
+    api_key: Annotated[str, AfterValidator(_reference)] = Field(
+        default="",
+        description="The API's key as a secret by reference, `${secret:NAME}`; default: none is sent.",
+    )
 
 
 class OfOutput(Params):

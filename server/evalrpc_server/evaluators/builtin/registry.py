@@ -13,8 +13,10 @@ from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.evaluators.builtin.params import Params
 from evalrpc_server.evaluators.builtin.subject import Subject
 from evalrpc_server.evaluators.builtin.verdicts import Verdict
+from evalrpc_server.evaluators.port import Evaluator
+from evalrpc_server.outbound.outbound import Outbound
 
-EXTRAS = {"text": "sacrebleu", "sql": "sqlglot"}
+EXTRAS = {"text": "sacrebleu", "sql": "sqlglot", "autoevals": "autoevals"}
 """Optional dependencies of the distribution, each with the module that it brings."""
 
 
@@ -61,6 +63,8 @@ class Builtin:
         params: the model of its parameters.
         judge: the function, for an item-level builtin.
         fold: makes a fold from parameters, for a run-level builtin.
+        open: makes the evaluator from parameters, the name of its evaluations and the way to models, for an item-level
+            builtin that calls some.
         extra: the optional dependencies of the distribution that it needs; empty for none.
     """
 
@@ -72,6 +76,7 @@ class Builtin:
     params: type[Params]
     judge: Callable[[Any, Subject], Verdict] | None = None
     fold: Callable[[Any], Fold] | None = None
+    open: Callable[[Any, str, Outbound], Evaluator] | None = None
     extra: str = ""
 
     @property
@@ -89,6 +94,7 @@ registered: dict[str, Builtin] = {}
 """All builtins by name, filled by the decorators below when `table` is imported."""
 
 P = TypeVar("P", bound=Params)
+E = TypeVar("E", bound=Evaluator)
 Judge = Callable[[P, Subject], Verdict]
 
 
@@ -112,6 +118,29 @@ def item_builtin(
             )
         )
         return function
+
+    return register
+
+
+def calling_builtin(
+    name: str, params: type[P], *, gives: Gives, version: int = 1, extra: str = ""
+) -> Callable[[type[E]], type[E]]:
+    """Registers the evaluator below, which calls models, as an item-level builtin; its docstring is the description."""
+
+    def register(evaluator: type[E]) -> type[E]:
+        _register(
+            Builtin(
+                name=name,
+                version=version,
+                level=Level.ITEM,
+                gives=gives,
+                description=inspect.getdoc(evaluator) or "",
+                params=params,
+                open=evaluator,
+                extra=extra,
+            )
+        )
+        return evaluator
 
     return register
 

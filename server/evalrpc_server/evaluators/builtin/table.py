@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from evalrpc_server.evaluators.builtin import (
+    autoevals_scorers,
     composites,
+    embeddings,
     json_documents,
     lists,
     measures,
@@ -24,6 +26,7 @@ from evalrpc_server.evaluators.builtin.registry import registered
 FAMILIES = (
     text,
     similarity,
+    embeddings,
     translation,
     refusals,
     json_documents,
@@ -34,6 +37,7 @@ FAMILIES = (
     sql,
     xml_documents,
     measures,
+    autoevals_scorers,
     composites,
     run_level,
     spread,
