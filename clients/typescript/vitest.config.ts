@@ -15,8 +15,8 @@ export default defineConfig({
     include: ['{test,examples}/**/*.test.ts'],
     setupFiles: ['test/setup.ts'],
     globalSetup: ['test/support/global-setup.ts'],
-    testTimeout: 20_000,
-    hookTimeout: 40_000,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     maxWorkers: 2,
   },
 });

@@ -110,7 +110,7 @@ describe('an example', () => {
     const ended = once(program, 'exit');
     let output = '';
     program.stdout.on('data', (chunk) => (output += String(chunk)));
-    await expect.poll(() => output, { timeout: 15_000 }).toContain('CONNECTED, 0 completed');
+    await expect.poll(() => output, { timeout: 30_000 }).toContain('CONNECTED, 0 completed');
     const run = (name: string, data: object[]) =>
       client
         .run({
