@@ -17,7 +17,6 @@ from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.domain.spec.evaluators import BuiltinEvaluator
 from evalrpc_server.evaluators.builtin.evaluator import BuiltinItemEvaluator
 from evalrpc_server.evaluators.builtin.judge import judge
-from evalrpc_server.evaluators.builtin.registry import Level
 from evalrpc_server.evaluators.builtin.table import BUILTINS
 from evalrpc_server.evaluators.builtin.validation import read_params
 from evalrpc_server.evaluators.chunks import Memo
@@ -244,7 +243,7 @@ async def test_the_event_loop_goes_on_while_a_call_runs():
 async def test_every_builtin_and_its_parameters_travel_to_another_process():
     batcher = open_batcher("processes", 1)
     try:
-        names = [name for name, builtin in BUILTINS.items() if builtin.level is Level.ITEM]
+        names = [name for name, builtin in BUILTINS.items() if builtin.judge is not None]
         for name in names:
             evaluator = BuiltinItemEvaluator(
                 BuiltinEvaluator(name=name, params=PARAMS.get(name, {})), name, batcher

@@ -121,11 +121,11 @@ class AutoevalsScorer:
         if taken := sorted(_NOT_THEIRS & self._params.options.keys()):
             raise _failed(f"options must not hold {', '.join(taken)}: give base_url and api_key beside them")
         options = dict(self._params.options)
-        if _asks_models(kind):
-            options["client"] = self._client()
         try:
+            if _asks_models(kind):
+                options["client"] = self._client()
             return kind(**options)
-        except (TypeError, ValueError) as error:
+        except (ImportError, TypeError, ValueError) as error:
             raise _failed(f"{name} cannot be made: {str(error)[:300]}") from None
 
     def _client(self) -> Any:
