@@ -98,6 +98,7 @@ func TestAContextThatEndsIsTold(t *testing.T) {
 }
 
 func TestAddressesAreRead(t *testing.T) {
+	t.Setenv("EVALRPC_ADDRESS", "")
 	for given, want := range map[string]string{
 		"":                         "localhost:50051",
 		"http://localhost":         "localhost:80",

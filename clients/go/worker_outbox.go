@@ -1,6 +1,8 @@
 package evalrpc
 
 import (
+	"runtime"
+
 	"google.golang.org/protobuf/proto"
 
 	"github.com/evalrpc/evalrpc/clients/go/evalrpcv1"
@@ -24,6 +26,7 @@ func (s *session) write() {
 	for {
 		select {
 		case <-s.more:
+			runtime.Gosched() // calls that end together share a message
 		case <-s.ctx.Done():
 			return
 		}

@@ -1,20 +1,21 @@
 """Tasks per second through one worker, beside a bare bidirectional echo in the same run; and what idle workers cost.
 
-Run with `python -m tests.benchmark.workers`. The task does nothing; 64 are in flight. The bare echo is a grpc.aio client and
-a grpc.aio server in processes of their own, both on uvloop, which send messages of an assignment's size back and forth. The
-rows are interleaved; a figure is the median of `--rounds` rounds. The server's figure is from the experiment's start to its
-end by the server's own clock, with no watcher: items read, task, result committed.
+Run with `python -m tests.benchmark.workers`. The task does nothing, in a worker of each language; 64 are in flight. The bare
+echo is a grpc.aio client and a grpc.aio server in processes of their own, both on uvloop, which send messages of an
+assignment's size back and forth. The rows are interleaved; a figure is the median of `--rounds` rounds. The server's figure is
+from the experiment's start to its end by the server's own clock, with no watcher: items read, task, result committed.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,11 +28,14 @@ from evalrpc import AsyncClient, Worker, WorkerTask
 from evalrpc.v1 import worker_messages_pb2, worker_pb2, worker_service_pb2, worker_service_pb2_grpc
 from tests.benchmark.runners.evalrpc import evalrpc_server
 from tests.benchmark.table import print_table
+from tests.conformance.languages import LANGUAGES, launch
 from tests.processes import ROOT, Program, running
 
 IN_FLIGHT = 64
 ECHO_BYTES = 350  # what an assignment with a small item takes
 MODULE = "tests.benchmark.workers"
+ECHO = "bare grpc.aio echo"
+PLAIN = "plain"
 IDLE_SECONDS = 10.0
 
 
@@ -56,19 +60,13 @@ async def serve_echo() -> None:
     await server.wait_for_termination()
 
 
-def host_nothing(address: str, kind: str) -> None:
-    """Hosts a task that does nothing: a plain function, or a coroutine function."""
+def host_plain(address: str) -> None:
+    """Hosts a plain function that does nothing, which a thread calls."""
     worker = Worker(address, max_in_flight=IN_FLIGHT)
-    if kind == "sync":
 
-        @worker.task(name="sync")
-        def plain(*, item: Any) -> None:
-            return None
-    else:
-
-        @worker.task(name="async")
-        async def coroutine(*, item: Any) -> None:
-            return None
+    @worker.task(name=PLAIN)
+    def plain(*, item: Any) -> None:
+        return None
 
     worker.run()
 
@@ -152,32 +150,39 @@ async def tasks_per_second(address: str, pid: int, function: str, count: int) ->
     return count / (experiment.end_time - experiment.start_time).total_seconds(), cpu * 1000 / count
 
 
-async def speed(rounds: int, count: int) -> None:
+async def speed(rounds: int, count: int, languages: Collection[str]) -> None:
     """Prints the table of tasks per second."""
     figures: dict[str, list[float]] = {}
     cpu: dict[str, list[float]] = {}
     async with AsyncExitStack() as stack:
-        directory = stack.enter_context(tempfile.TemporaryDirectory())
-        server = stack.enter_context(evalrpc_server(Path(directory)))
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        server = stack.enter_context(evalrpc_server(directory))
         echo = stack.enter_context(process("echo")).wait_for(r"listening on (\d+)")[1]
-        for kind in ("sync", "async"):
-            stack.enter_context(process("host", server.address, kind))
+        rows: dict[str, str] = {}
+        told = json.dumps({"address": server.address})
+        for language in LANGUAGES:
+            if language.name in languages:
+                arguments = ["--host", language.name, str(directory)]
+                stack.enter_context(launch(language, language.command(directory), told, arguments))
+                rows[f"evalrpc, {language.title} worker"] = f"nothing-{language.name}"
+        if "python" in languages:
+            stack.enter_context(process("host", server.address))
+            rows["evalrpc, Python worker, plain function"] = PLAIN
         for _ in range(rounds):
-            figures.setdefault("bare grpc.aio echo", []).append(await echoes_per_second(echo, count))
-            for kind in ("async", "sync"):
-                rate, per_task = await tasks_per_second(server.address, server.pid, kind, count)
-                name = f"evalrpc, {kind} function in a Python worker"
+            figures.setdefault(ECHO, []).append(await echoes_per_second(echo, count))
+            for name, function in rows.items():
+                rate, per_task = await tasks_per_second(server.address, server.pid, function, count)
                 figures.setdefault(name, []).append(rate)
                 cpu.setdefault(name, []).append(per_task)
-    bare = statistics.median(figures["bare grpc.aio echo"])
-    rows = []
+    bare = statistics.median(figures[ECHO])
+    lines = []
     for name, rates in figures.items():
         middle = statistics.median(rates)
         used = f"{statistics.median(cpu[name]):.2f}" if name in cpu else ""
-        rows.append(
+        lines.append(
             [name, f"{middle:,.0f}", f"{min(rates):,.0f}-{max(rates):,.0f}", f"{middle / bare:.2f}", used]
         )
-    print_table(["64 in flight", "per second", "range", "of the echo", "server CPU ms"], rows)
+    print_table(["64 in flight", "per second", "range", "of the echo", "server CPU ms"], lines)
 
 
 async def idleness(count: int) -> None:
@@ -200,8 +205,8 @@ def main() -> None:
     match sys.argv[1:]:
         case ["echo"]:
             uvloop.run(serve_echo())
-        case ["host", address, kind]:
-            host_nothing(address, kind)
+        case ["host", address]:
+            host_plain(address)
         case ["idle", address, count]:
             uvloop.run(idle(address, int(count)))
         case _:
@@ -209,8 +214,10 @@ def main() -> None:
             parser.add_argument("--rounds", type=int, default=3)
             parser.add_argument("--tasks", type=int, default=5000)
             parser.add_argument("--idle", type=int, default=1000)
+            names = [language.name for language in LANGUAGES]
+            parser.add_argument("--language", action="append", choices=names, help="default: all")
             arguments = parser.parse_args()
-            uvloop.run(speed(arguments.rounds, arguments.tasks))
+            uvloop.run(speed(arguments.rounds, arguments.tasks, arguments.language or names))
             if arguments.idle:
                 uvloop.run(idleness(arguments.idle))
 

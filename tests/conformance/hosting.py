@@ -1,4 +1,4 @@
-"""A worker in Python that notes its calls and holds some of them, for `survival.py`."""
+"""A worker in Python: a function that notes its calls and holds some of them, for `survival.py`, and one that does nothing."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ from typing import Any
 from evalrpc import Worker
 
 FUNCTION = "survive"
+MAX_IN_FLIGHT = 64
 HELD = 20  # every so many-th item is held
 POLL_SECONDS = 0.02
 
 
 def host(worker_id: str, directory: Path) -> None:
-    """Hosts the function until the process is asked to end.
+    """Hosts the functions until the process is asked to end: `survive`, and `nothing-WORKER_ID`.
 
-    A call appends a line to DIRECTORY/WORKER_ID: the input, and the time in milliseconds. Held calls last until
+    A call of the first appends a line to DIRECTORY/WORKER_ID: the input, and the time in milliseconds. Held calls last until
     DIRECTORY/open exists.
     """
-    worker = Worker(json.loads(os.environ["CONFORMANCE"])["address"], worker_id=worker_id, max_in_flight=60)
+    worker = Worker(
+        json.loads(os.environ["CONFORMANCE"])["address"], worker_id=worker_id, max_in_flight=MAX_IN_FLIGHT
+    )
     path, gate = directory / worker_id, directory / "open"
 
     @worker.task(name=FUNCTION)
@@ -35,6 +38,10 @@ def host(worker_id: str, directory: Path) -> None:
         while item.input % HELD == HELD - 1 and not gate.exists():  # noqa: ASYNC110  another process opens it
             await asyncio.sleep(POLL_SECONDS)
         return int(item.input**2)
+
+    @worker.task(name=f"nothing-{worker_id}")
+    async def nothing(*, item: Any) -> None:
+        return None
 
     threading.Thread(target=_tell, args=(worker,), daemon=True).start()
     worker.run()

@@ -1,4 +1,5 @@
-// Package hosting is a worker that notes its calls and holds some of them, for survival.py.
+// Package hosting is a worker in Go: a function that notes its calls and holds some of them, for survival.py, and one that
+// does nothing.
 package hosting
 
 import (
@@ -21,8 +22,10 @@ const (
 	poll     = 20 * time.Millisecond
 )
 
-// Host hosts the function until the process is asked to end. A call appends a line to DIRECTORY/ID: the input, and the time in
-// milliseconds. Held calls last until DIRECTORY/open exists.
+func nothing(context.Context, evalrpc.TaskItem) (any, error) { return nil, nil }
+
+// Host hosts the functions until the process is asked to end: survive, and nothing-ID. A call of the first appends a line to
+// DIRECTORY/ID: the input, and the time in milliseconds. Held calls last until DIRECTORY/open exists.
 func Host(id, directory string) error {
 	var told struct{ Address string }
 	if err := json.Unmarshal([]byte(os.Getenv("CONFORMANCE")), &told); err != nil {
@@ -48,7 +51,10 @@ func Host(id, directory string) error {
 	}
 	client := stage.Must(evalrpc.NewClient(told.Address))
 	worker := stage.Must(evalrpc.NewWorker(client, evalrpc.WorkerOptions{
-		ID: id, MaxInFlight: 60, Functions: []evalrpc.Function{{Name: function, Task: evalrpc.TypedTask(survive)}},
+		ID: id, MaxInFlight: 64, Functions: []evalrpc.Function{
+			{Name: function, Task: evalrpc.TypedTask(survive)},
+			{Name: "nothing-" + id, Task: evalrpc.TaskFunc(nothing)},
+		},
 	}))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
