@@ -461,6 +461,34 @@ async def test_a_report_above_the_limit_is_the_items_error(stubs: Stubs):
     assert result.error.metadata["limit_bytes"] == str(limit)
 
 
+async def test_a_report_above_what_a_message_holds_ends_its_stream_alone(stubs: Stubs, crew: Crew):
+    crew.hire("w")
+    async with stream(stubs, hello("huge", FUNCTIONS), request(credit={"count": 1})) as worker:
+        spec = worker_spec("f", 1, retry={"max_attempts": 1})
+        running_experiment = asyncio.create_task(run(stubs, spec))
+        token = (await worker.next("assignment")).assignment.task_token
+        answer = {"output": {"text": '"' + "x" * 5_000_000 + '"'}}
+        await worker.send(request(report={"task_token": token, "task": answer}))
+        error = await worker.error()
+        assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert outputs(await run(stubs, worker_spec("echo", *range(50)))) == list(range(50))
+        (result,) = results(await running_experiment)
+    assert result.error.reason == "WORKER_LOST"
+
+
+async def test_a_worker_that_never_reports_loses_its_call_alone(stubs: Stubs, crew: Crew):
+    crew.hire("w")
+    async with stream(stubs, hello("mute", FUNCTIONS), request(credit={"count": 1})) as worker:
+        spec = worker_spec("f", 1, task_timeout="1s", retry={"max_attempts": 1})
+        running_experiment = asyncio.create_task(run(stubs, spec))
+        token = (await worker.next("assignment")).assignment.task_token
+        await worker.send(request(heartbeat={"task_tokens": [token]}))
+        assert outputs(await run(stubs, worker_spec("echo", *range(50)))) == list(range(50))
+        assert (await worker.next("cancel")).cancel.task_token == token
+        (result,) = results(await running_experiment)
+    assert result.error.reason == "TASK_TIMEOUT"
+
+
 WRONG_REPORTS: dict[str, dict[str, Any]] = {
     "an evaluation of a task": {"evaluations": evaluation_service_pb2.EvaluateItemResponse()},
     "text that is no JSON": {"task": {"output": {"text": "{"}}},
