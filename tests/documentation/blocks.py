@@ -41,12 +41,17 @@ class Block:
         return "".join(line[1:] or "\n" for line in lines if line[:1] in (mark, " ", "\n", ""))
 
 
+def blocks_removed(text: str) -> str:
+    """Returns a document without its code blocks."""
+    return _BLOCK.sub("", text)
+
+
 def blocks_of(document: Path) -> list[Block]:
     """Returns the blocks of a document, in order."""
     text = document.read_text("utf-8")
     found = []
     for match in _BLOCK.finditer(text):
-        headings = [("##", ""), *_HEADING.findall(_BLOCK.sub("", text[: match.start()]))]
+        headings = [("##", ""), *_HEADING.findall(blocks_removed(text[: match.start()]))]
         section = next(title for level, title in reversed(headings) if level == "##")
         found.append(Block(section, headings[-1][1], match["language"], match["code"]))
     return found

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from evalrpc_server.config import Settings
-from tests.documentation.blocks import blocks_of
+from tests.documentation.blocks import blocks_of, blocks_removed
 from tests.documentation.projects import go_project, run, typescript_project
 from tests.processes import ROOT, running
 
@@ -151,6 +151,7 @@ def test_the_commands_that_the_readme_names_exist():
 
 
 def test_the_files_that_the_documents_link_to_exist():
-    for document in (ROOT / "README.md", ROOT / "CONTRIBUTING.md"):
-        links = re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text())
-        assert [link for link in links if not (document.parent / link).exists()] == []
+    folders = (ROOT, *(ROOT / "clients").iterdir(), ROOT / "server/docs")
+    for document in (path for folder in folders for path in folder.glob("*.md")):
+        links = re.findall(r"\]\((?!https?:)([^)#]+)", blocks_removed(document.read_text("utf-8")))
+        assert [link for link in links if not (document.parent / link).exists()] == [], document

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,7 @@ from evalrpc import (
     Client,
     DatasetItem,
     Evaluation,
+    InvalidRequestError,
     NotFoundError,
     RegressionError,
     RunnerContext,
@@ -129,3 +131,30 @@ def test_what_does_not_pass_is_told_with_the_items_to_blame(client: Client) -> N
     )
     with pytest.raises(ValueError, match="is no threshold"):
         assert_passes(result, {"score": "about 1"})
+
+
+def test_what_the_guide_says_differs_does(client: Client) -> None:
+    with pytest.raises(InvalidRequestError):
+        client.run_experiment(name="None at once", data=[{"input": 1}], task=square, max_concurrency=0)
+    with pytest.raises(InvalidRequestError):
+        client.run_experiment(name="No data", data=[], task=square)
+
+    met = threading.Barrier(2)
+
+    def both_at_once(*, item: Any) -> bool:
+        met.wait(30)
+        return item["input"] is not None
+
+    def judge() -> Evaluation:
+        return Evaluation(name="nothing", value=None)
+
+    result = client.run_experiment(
+        name="Different", data=[{"input": 1}, {"input": 1}], task=both_at_once, evaluators=[judge]
+    )
+    first, second = result.item_results
+    assert first.item.id != second.item.id
+    assert first.output is True
+    assert first.evaluations[0].unscored is not None
+    recorded = result.experiment.langfuse
+    assert recorded is not None
+    assert recorded.experiment_id != result.experiment_id
