@@ -79,7 +79,9 @@ async def _serve(settings: Settings, secrets: Secrets) -> int:
         _complain(str(error))
         return EXIT_FAILED
     http = f" http={app.http_address}" if app.http_address else ""
-    print(f"evalrpc-server ready: grpc={app.grpc_address}{http}", flush=True)
+    # In one piece: where both outputs end in one file, a line of the log may come at any time.
+    sys.stdout.write(f"evalrpc-server ready: grpc={app.grpc_address}{http}\n")
+    sys.stdout.flush()
     _spare_the_collector()
     await stop.wait()
     await app.drain()
