@@ -168,7 +168,7 @@ def stored(data: Path, url: str) -> str:
                 "SELECT format('%I', tablename) FROM pg_tables WHERE schemaname = current_schema()"
             ).fetchall()
             for (name,) in names:
-                rows = connection.execute(f"SELECT t::text FROM {name} t").fetchall()  # type: ignore[arg-type]  # of the catalogue
+                rows = connection.execute(f"SELECT t::text FROM {name} t").fetchall()
                 files += [row[0] for row in rows]
     return "\n".join(files)
 

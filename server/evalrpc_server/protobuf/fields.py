@@ -19,6 +19,7 @@ from evalrpc_server.protobuf.spec import spec_from_message
 
 _UNKNOWN = re.compile(r'no field named "([^"]*)" at "([^"]*)"')
 _MALFORMED = re.compile(r"Failed to parse (\S+) field")
+_PLACE = re.compile(r" at ExperimentSpec\.([A-Za-z0-9_.\[\]]*[A-Za-z0-9_\]])\.*$")
 
 FIELD_NAMES: Collection[str] = frozenset(
     name
@@ -69,8 +70,9 @@ def _violation(said: str, path: str) -> Violation:
         inner = unknown[2].partition(".")[2]
         place = ".".join(filter(None, (path, inner, unknown[1])))
         return Violation(place, "is not a field of the spec; see ExperimentSpec for those that are")
-    if malformed := _MALFORMED.findall(said):
+    place = match[1] if (match := _PLACE.search(said)) else ".".join(_MALFORMED.findall(said))
+    if place:
         several = "should not have multiple" in said
         problem = "must set only one of its kinds" if several else "is not of the field's type"
-        return Violation(".".join(filter(None, (path, *malformed))), problem)
+        return Violation(".".join(filter(None, (path, place))), problem)
     return Violation(path or "the spec", "cannot be read as an ExperimentSpec")
