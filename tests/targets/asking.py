@@ -58,6 +58,11 @@ class Asker:
         self._kind = kind
         self._spec = spec
 
+    @property
+    def slowed(self) -> bool:
+        """Whether calls are held back since the endpoint said that they come too fast."""
+        return bool(self._outbound.limits())
+
     async def answer(self, *values: Any, attempt: int = 1, metadata: Any = None, **spec: Any) -> TaskAnswer:
         """Asks one target for each value in turn; returns the last answer."""
         whole = TaskSpec.model_validate({self._kind: {**self._spec, **spec}})

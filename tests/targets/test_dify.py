@@ -36,6 +36,13 @@ async def dify(standin):
         yield Asker(outbound, "dify", url=standin.base_url, api_key="${secret:CHAT}")
 
 
+@pytest_asyncio.fixture(loop_scope="module")
+async def alone(standin):
+    """Like `dify`, with a rate limiter of its own, which throttling leaves no traces in."""
+    async with way_out() as outbound:
+        yield Asker(outbound, "dify", url=standin.base_url, api_key=standin.keys["chat"])
+
+
 @pytest.mark.parametrize("mode", [{}, BLOCKING])
 async def test_a_chat(dify, standin, mode):
     answer = await dify.answer("The capital of France?", **mode)
@@ -205,11 +212,18 @@ async def test_a_provider_without_quota(dify):
     assert (error.reason, error.retryable) == ("TASK_QUOTA_EXHAUSTED", False)
 
 
-async def test_too_many_requests_are_retried_without_being_told_when(dify, standin):
+async def test_too_many_requests_are_retried_without_being_told_when(alone, standin):
     standin.throttle = 1
-    failure = await dify.failure("x")
+    failure = await alone.failure("x")
     assert (failure.error.retryable, failure.error.metadata["code"]) == (True, "too_many_requests")
     assert failure.retry_after is None
+    assert alone.slowed
+
+
+async def test_too_many_requests_in_the_middle_of_a_stream_slow_down_too(alone):
+    error = await alone.error("!throttled-midway")
+    assert (error.reason, error.retryable, error.metadata["status"]) == ("TASK_FAILED", True, "429")
+    assert alone.slowed
 
 
 @pytest.mark.parametrize(

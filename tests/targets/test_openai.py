@@ -28,6 +28,15 @@ async def openai(standin):
         )
 
 
+@pytest_asyncio.fixture(loop_scope="module")
+async def alone(standin):
+    """Like `openai`, with a rate limiter of its own, which throttling leaves no traces in."""
+    async with way_out(KEY=standin.key) as outbound:
+        yield Asker(
+            outbound, "openai", base_url=standin.base_url, api_key="${secret:KEY}", model="gpt-stand-in"
+        )
+
+
 async def test_an_input_is_one_message_of_the_user(openai, standin):
     answer = await openai.answer("The capital of France?", parameters={"temperature": 0, "seed": 7})
     assert json.loads(answer.output) == "Paris"
@@ -123,21 +132,31 @@ async def test_a_filtered_prompt_is_a_refusal_too(openai):
     assert (error.reason, error.metadata["code"]) == ("TASK_REFUSED", "content_filter")
 
 
-async def test_throttling_is_retried_when_the_server_says(openai):
-    failure = await openai.failure("!throttle")
+async def test_throttling_is_retried_when_the_server_says(alone):
+    failure = await alone.failure("!throttle")
     assert (failure.error.reason, failure.error.retryable) == ("TASK_HTTP_STATUS", True)
     assert failure.retry_after == pytest.approx(0.02)
-    assert (await openai.failure("!throttle-long")).retry_after == 60
+    assert alone.slowed
+    assert (await alone.failure("!throttle-long")).retry_after == 60
 
 
-async def test_an_exhausted_account_is_not_retried(openai):
-    error = await openai.error("!quota")
+async def test_an_exhausted_account_is_not_retried(alone):
+    error = await alone.error("!quota")
     assert (error.reason, error.retryable) == ("TASK_QUOTA_EXHAUSTED", False)
+    assert not alone.slowed
 
 
-async def test_quota_that_is_back_soon_is_throttling(openai):
-    failure = await openai.failure("!quota-for-a-minute")
+async def test_quota_that_is_back_soon_is_throttling(alone):
+    failure = await alone.failure("!quota-for-a-minute")
     assert (failure.error.retryable, failure.retry_after) == (True, 7)
+    assert alone.slowed
+
+
+@pytest.mark.parametrize("spec", [{}, RESPONSES])
+async def test_throttling_within_a_success_slows_down_too(alone, spec):
+    error = await alone.error("!throttled-in-200", **spec)
+    assert (error.reason, error.retryable) == ("TASK_FAILED", True)
+    assert alone.slowed
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ async def old():
 
 
 def asker(outbound: Outbound, standin: RagflowStandIn, **spec: Any) -> Asker:
-    return Asker(outbound, "ragflow", url=standin.url, api_key="${secret:KEY}", **spec)
+    return Asker(outbound, "ragflow", **{"url": standin.url, "api_key": "${secret:KEY}", **spec})
 
 
 @pytest.fixture
@@ -200,7 +200,6 @@ async def test_sessions_may_be_kept(old_chat, old):
 @pytest.mark.parametrize(
     ("code", "reason", "retryable"),
     [
-        ("RATE_LIMIT_EXCEEDED", "TASK_FAILED", True),
         ("TIMEOUT", "TASK_FAILED", True),
         ("SERVER_ERROR", "TASK_FAILED", True),
         ("CONNECTION_ERROR", "TASK_FAILED", True),
@@ -213,6 +212,14 @@ async def test_sessions_may_be_kept(old_chat, old):
 async def test_a_failed_model_stands_in_the_place_of_the_answer(old_chat, code, reason, retryable):
     error = await old_chat.error(f"!error {code}")
     assert (error.reason, error.retryable, error.metadata["code"]) == (reason, retryable, code)
+
+
+async def test_a_throttled_model_slows_down_too(old):
+    async with way_out() as outbound:
+        chat = asker(outbound, old, chat_id=old.chat_id, api_key=old.key, keep_sessions=True)
+        error = await chat.error("!error RATE_LIMIT_EXCEEDED")
+        assert (error.reason, error.retryable) == ("TASK_FAILED", True)
+        assert chat.slowed
 
 
 async def test_an_answer_may_speak_of_errors(old_chat):

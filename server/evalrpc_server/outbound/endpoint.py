@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import httpx
@@ -118,6 +118,7 @@ class HttpEndpoint:
         url: httpx.URL | None = None,
         max_response_bytes: int,
         any_status: bool = False,
+        throttled: Callable[[bytes], bool] | None = None,
     ) -> HttpResponse:
         """Sends a JSON body, with some more headers.
 
@@ -129,6 +130,7 @@ class HttpEndpoint:
             url: another one of the endpoint's origin; by default the endpoint's own.
             max_response_bytes: the largest answer.
             any_status: whether the caller tells good from bad answers by itself.
+            throttled: tells a body that says that calls come too fast where the status does not.
 
         Raises:
             CallFailedError: there is no answer, it is not 2xx, it is too large, or a secret is missing.
@@ -148,6 +150,8 @@ class HttpEndpoint:
         try:
             response = await self._client.send(request)
             self._note(admitted, response.status, response.headers, response.body)
+            if throttled is not None and response.status != 429 and throttled(response.body):
+                self._limiter.throttled(admitted, None)
             return response
         except CallFailedError as failure:
             self._note_failure(admitted, failure)
@@ -193,7 +197,11 @@ class HttpEndpoint:
         try:
             async with self._client.stream(request, limits) as stream:
                 self._note(admitted, stream.status, stream.headers, b"")
-                yield stream
+                try:
+                    yield stream
+                finally:
+                    if stream.throttled:
+                        self._limiter.throttled(admitted, None)
         except CallFailedError as failure:
             self._note_failure(admitted, failure)
             raise

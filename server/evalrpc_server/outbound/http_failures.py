@@ -69,7 +69,7 @@ def no_secret(endpoint: str, error: SecretError) -> CallFailedError:
 
 def bad_status(url: httpx.URL, status: int, headers: Mapping[str, str], excerpt: str) -> CallFailedError:
     """Tells of a status that is not 2xx, with the beginning of the body."""
-    if is_quota_exhausted(status, excerpt):
+    if is_quota_exhausted(status, headers, excerpt):
         return CallFailedError(
             Failure.QUOTA,
             f"answered with HTTP status {status}: its account has no quota left; check its plan and billing.",

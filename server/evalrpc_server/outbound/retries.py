@@ -13,15 +13,25 @@ RETRYABLE_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 MAX_RETRY_AFTER = 120.0
 """The longest wait that an endpoint can ask for, in seconds."""
 
+_LONGEST_LIMIT_SECONDS = 3600.0
+
 _QUOTA_EXHAUSTED = re.compile(
     r'"(?:code|type)"\s*:\s*"(?:insufficient_quota|insufficient_user_quota|billing_hard_limit_reached'
     r'|exceeded_current_quota_error)"'
 )
 
 
-def is_quota_exhausted(status: int, body: str) -> bool:
-    """Tells an account without any quota left, which no waiting mends, from calls that come too fast: both are 429."""
-    return status == 429 and bool(_QUOTA_EXHAUSTED.search(body))
+def is_quota_exhausted(status: int, headers: Mapping[str, str], body: str) -> bool:
+    """Tells an account without any quota left, which no waiting mends, from calls that come too fast: both are 429.
+
+    Azure says insufficient_quota of limits per minute too, with a `Retry-After` of seconds.
+
+    Args:
+        status: of the answer.
+        headers: names in lower case.
+        body: what the answer begins with.
+    """
+    return status == 429 and bool(_QUOTA_EXHAUSTED.search(body)) and not _returns_soon(headers)
 
 
 def is_throttled(status: int, headers: Mapping[str, str], body: str) -> bool:
@@ -32,7 +42,7 @@ def is_throttled(status: int, headers: Mapping[str, str], body: str) -> bool:
         headers: names in lower case.
         body: what the answer begins with.
     """
-    return (status == 429 and not is_quota_exhausted(status, body)) or (
+    return (status == 429 and not is_quota_exhausted(status, headers, body)) or (
         status == 503 and "retry-after" in headers
     )
 
@@ -47,6 +57,11 @@ def asked_wait(headers: Mapping[str, str]) -> float | None:
     if re.fullmatch(r"\d{1,12}(?:\.\d+)?", milliseconds):
         return min(float(milliseconds) / 1000, MAX_RETRY_AFTER)
     return parse_retry_after(headers.get("retry-after"))
+
+
+def _returns_soon(headers: Mapping[str, str]) -> bool:
+    value = headers.get("retry-after", "").strip()
+    return bool(re.fullmatch(r"\d{1,9}(?:\.\d+)?", value)) and 0 < float(value) <= _LONGEST_LIMIT_SECONDS
 
 
 def parse_retry_after(value: str | None, *, now: datetime | None = None) -> float | None:

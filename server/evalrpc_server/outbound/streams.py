@@ -40,6 +40,7 @@ class HttpStream:
         headers: names in lower case.
         url: where the answer came from, after redirects.
         limits: what the body may take.
+        throttled: to be set by the reader where an event says that calls come too fast.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class HttpStream:
         self.headers = headers
         self.url = url
         self.limits = limits
+        self.throttled = False
 
     async def chunks(self) -> AsyncGenerator[bytes]:
         """Yields the body, decoded, in the pieces in which it arrives.

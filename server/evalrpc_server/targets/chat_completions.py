@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+import msgspec
+
 from evalrpc_server.domain.documents import JsonValue
 from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.domain.results import Context
 from evalrpc_server.domain.usage import Usage
+from evalrpc_server.outbound.client import EXCERPT_BYTES
 from evalrpc_server.outbound.endpoint import HttpEndpoint
-from evalrpc_server.outbound.retries import RETRYABLE_STATUSES
+from evalrpc_server.outbound.retries import RETRYABLE_STATUSES, is_quota_exhausted
 from evalrpc_server.targets.json_paths import at, count_at, entries_at, number_at, text_at
 from evalrpc_server.targets.vendors import (
     Answer,
@@ -27,10 +30,11 @@ from evalrpc_server.targets.vendors import (
 _PASSING = frozenset({"rate_limit_exceeded", "server_error", "overloaded", "overloaded_error", "timeout"})
 """Codes and types of errors that may not come again."""
 
-_NO_QUOTA = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+_NO_QUOTA = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 """Codes and types of errors of an account that has nothing left."""
 
-_LONGEST_WAIT_FOR_QUOTA = 3600.0
+_THROTTLED = (b'"rate_limit_exceeded"', b'"code":429', b'"code": 429')
+_MOST_SEARCHED = 64 * 1024
 
 _AZURE = ContextShape(id=("id", "chunk_id"), source=("title", "filepath", "url"))
 _RAGFLOW = ContextShape()
@@ -49,6 +53,16 @@ def raise_for_error(answer: Answer) -> None:
         raise not_json(answer)
     if said or code:
         raise error_in_success(answer.endpoint, said, code)
+
+
+def says_throttled(body: bytes) -> bool:
+    """Returns whether an answer with a status of success is an error that says that calls come too fast."""
+    return (
+        len(body) <= _MOST_SEARCHED
+        and b'"error"' in body
+        and any(mark in body for mark in _THROTTLED)
+        and error_in(_decoded(body))[1] in {"rate_limit_exceeded", "429"}
+    )
 
 
 def error_in(value: JsonValue) -> tuple[str, str]:
@@ -93,16 +107,18 @@ def _raise_for_status(answer: Answer, said: str, code: str) -> NoReturn:
         raise bad_status(
             answer, said=said, code="content_filter", reason=Reason.TASK_REFUSED, retryable=False
         )
-    if kinds & _NO_QUOTA and not _quota_returns(answer):
+    excerpt = answer.body[:EXCERPT_BYTES].decode("utf-8", "replace")
+    if is_quota_exhausted(answer.status, answer.headers, excerpt):
         raise bad_status(answer, said=said, code=code, reason=Reason.TASK_QUOTA_EXHAUSTED, retryable=False)
     told = {"true": True, "false": False}.get(answer.headers.get("x-should-retry", "").lower())
     raise bad_status(answer, said=said, code=code, retryable=told)
 
 
-def _quota_returns(answer: Answer) -> bool:
-    """Returns whether quota is back soon: some servers say insufficient_quota of a limit per minute."""
-    wait = number_at(dict(answer.headers), "retry-after")
-    return wait is not None and 0 < wait <= _LONGEST_WAIT_FOR_QUOTA
+def _decoded(body: bytes) -> JsonValue:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return None
 
 
 def message_of(answer: Answer) -> JsonValue:

@@ -152,6 +152,7 @@ class DifyTarget:
                 except (msgspec.DecodeError, RecursionError):
                     raise invalid_answer(self._endpoint, "event", "must be JSON") from None
                 if at(value, "event") == "error":
+                    stream.throttled = count_at(value, "status") == 429
                     raise self._failed_within(call, value)
                 transcript.add(value, workflow=self._app is DifyApp.WORKFLOW)
                 if transcript.ended:

@@ -21,6 +21,7 @@ from evalrpc_server.targets.chat_completions import (
     contexts_of,
     message_of,
     raise_for_error,
+    says_throttled,
     usage_of,
 )
 from evalrpc_server.targets.json_paths import at, entries_at, text_at
@@ -65,7 +66,9 @@ class OpenAiTarget:
             TaskError: the model gave no usable output.
         """
         try:
-            answer = await ask(self._endpoint, self._body(call), headers=trace_headers(call))
+            answer = await ask(
+                self._endpoint, self._body(call), headers=trace_headers(call), throttled=says_throttled
+            )
         except CallFailedError as failure:
             error = failure.as_error("task", TASK_REASONS)
             raise TaskError(error, retry_after=failure.retry_after) from None

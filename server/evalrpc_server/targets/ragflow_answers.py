@@ -153,6 +153,11 @@ def _provider_failed(endpoint: HttpEndpoint, code: str, said: str) -> TaskError:
     )
 
 
+def says_throttled(body: bytes) -> bool:
+    """Returns whether an answer tells of a model's provider to which calls come too fast."""
+    return b"**ERROR**: RATE_LIMIT_EXCEEDED" in body
+
+
 def contexts_of(reference: JsonValue) -> tuple[Context, ...]:
     """Returns the passages of a reference, whose chunks are a list, an object by id, or the reference itself."""
     chunks = at(reference, "chunks")

@@ -8,6 +8,7 @@ import httpx
 
 from evalrpc_server.domain.spec.llm_tasks import RagflowRoute, RagflowTask
 from evalrpc_server.outbound.endpoint import HttpEndpoint
+from evalrpc_server.targets.ragflow_answers import says_throttled
 from evalrpc_server.targets.vendors import Answer, ask
 
 _API = "/api/v1"
@@ -31,7 +32,7 @@ class Places:
         """
         first: Answer | None = None
         for endpoint in list(self._endpoints):
-            answer = await ask(endpoint, body, headers=headers)
+            answer = await ask(endpoint, body, headers=headers, throttled=says_throttled)
             if answer.status != 404:
                 self._endpoints = [endpoint]
                 return answer

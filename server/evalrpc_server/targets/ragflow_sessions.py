@@ -22,7 +22,8 @@ from evalrpc_server.targets.vendors import ask, invalid_answer
 _logger = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 
-_DELETE_SECONDS = 30.0
+_DELETE_SECONDS = 180.0  # more than the endpoint's rate limiter may hold a call back
+_CLOSE_SECONDS = 30.0
 _MOST_DELETING = 64
 _LONGEST_NAME = 200
 
@@ -58,9 +59,18 @@ class Sessions:
         task.add_done_callback(self._deleting.discard)
 
     async def aclose(self) -> None:
-        """Waits for the deletions under way."""
-        if self._deleting:
-            await asyncio.wait(self._deleting)
+        """Waits for the deletions under way, at most 30 s."""
+        deleting = set(self._deleting)
+        if not deleting:
+            return
+        try:
+            _, late = await asyncio.wait(deleting, timeout=_CLOSE_SECONDS)
+            if late:
+                _logger.warning("sessions were left behind", extra={"sessions": len(late)})
+        finally:
+            for task in deleting:
+                task.cancel()
+            await asyncio.gather(*deleting, return_exceptions=True)
 
     async def _delete(self, identity: str) -> None:
         """Deletes one session; one that stays behind is worth a warning, not a failed item."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import httpx
@@ -82,15 +82,32 @@ def trace_headers(call: TaskCall) -> Sequence[Header]:
 
 
 async def ask(
-    endpoint: HttpEndpoint, body: bytes, *, method: str = "POST", headers: Sequence[Header] = ()
+    endpoint: HttpEndpoint,
+    body: bytes,
+    *,
+    method: str = "POST",
+    headers: Sequence[Header] = (),
+    throttled: Callable[[bytes], bool] | None = None,
 ) -> Answer:
     """Makes a call and reads its answer, whatever the status.
+
+    Args:
+        endpoint: what is called.
+        body: JSON.
+        method: of the call.
+        headers: beside those of the endpoint.
+        throttled: tells a body that says that calls come too fast where the status does not.
 
     Raises:
         CallFailedError: there is no answer, or it is too large.
     """
     response = await endpoint.send(
-        method, body, headers=headers, max_response_bytes=MAX_ANSWER_BYTES, any_status=True
+        method,
+        body,
+        headers=headers,
+        max_response_bytes=MAX_ANSWER_BYTES,
+        any_status=True,
+        throttled=throttled,
     )
     return read(response, endpoint)
 

@@ -36,6 +36,11 @@ _FOUND = {
     "metadata": {"score": 0.5, "document_name": "cities.md"},
 }
 
+_ERRORS: dict[str, Event] = {
+    "error-midway": {"status": 400, "code": "completion_request_error", "message": "LLM 429"},
+    "throttled-midway": {"status": 429, "code": "rate_limit_error", "message": "Rate Limit Error"},
+}
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -70,13 +75,8 @@ class Turn:
             yield thought | {"tool": "search", "tool_input": '{"search": {"q": "x"}}', "observation": "found"}
         for number, piece in enumerate(pieces(self.answer)):
             yield {"event": kind, "answer": piece}
-            if number == 0 and self.fault == "error-midway":
-                yield {
-                    "event": "error",
-                    "status": 400,
-                    "code": "completion_request_error",
-                    "message": "LLM 429",
-                }
+            if number == 0 and self.fault in _ERRORS:
+                yield {"event": "error", **_ERRORS[self.fault]}
                 return
             if number == 0 and self.fault == "cut":
                 return

@@ -76,6 +76,7 @@ def _lookalike(name: str) -> web.Response | None:
         "detail": (422, {"detail": [{"loc": ["body"], "msg": "Field required"}]}),
         "object-error": (400, {"object": "error", "message": "bad request", "code": 40001}),
         "error-in-200": (200, {"error": {"message": "Provider returned error", "code": 502}}),
+        "throttled-in-200": (200, {"error": {"message": THROTTLED, "code": "rate_limit_exceeded"}}),
         "refusal-in-200": (200, {"error": {"message": "No such user", "code": 404}}),
         "envelope-in-200": (200, {"code": 102, "message": "You don't own the chat 1"}),
         "no-choices": (200, {"id": "x", "object": "chat.completion", "choices": []}),
