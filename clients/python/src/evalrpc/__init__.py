@@ -38,6 +38,17 @@ from evalrpc._errors import (
     Violation,
     WatchInterruptedError,
 )
+from evalrpc._model.calibration import Calibration
+from evalrpc._model.comparison import (
+    Comparison,
+    EvaluationComparison,
+    ExperimentPlan,
+    Flip,
+    LangfuseRun,
+    Plans,
+    Variances,
+    Verdict,
+)
 from evalrpc._model.datasets import (
     Dataset,
     DatasetItem,
@@ -66,12 +77,14 @@ from evalrpc._spec.data import Data, ItemLike, LangfuseDataset
 from evalrpc._spec.evaluators import (
     EvaluatorLike,
     builtin,
+    expression,
     grpc_evaluator,
     http_evaluator,
     registered,
     worker_evaluator,
 )
 from evalrpc._spec.experiment import ExperimentFields, RetryPolicy, SpecLike
+from evalrpc._spec.judges import JudgeModelLike, LabelledOutput, judge
 from evalrpc._spec.tasks import GrpcTask, HttpTask, TaskLike, WorkerTask
 from evalrpc._sync.client import Client
 from evalrpc._sync.default import get_client
@@ -90,7 +103,9 @@ __all__ = [
     "AsyncLoadedDataset",
     "AsyncRun",
     "BuiltinEvaluator",
+    "Calibration",
     "Client",
+    "Comparison",
     "Context",
     "Data",
     "Dataset",
@@ -100,6 +115,7 @@ __all__ = [
     "Error",
     "EvalrpcError",
     "Evaluation",
+    "EvaluationComparison",
     "EvaluationSummary",
     "EvaluatorLike",
     "Event",
@@ -107,9 +123,11 @@ __all__ = [
     "Experiment",
     "ExperimentFields",
     "ExperimentInfo",
+    "ExperimentPlan",
     "ExperimentResult",
     "ExperimentState",
     "FailedPreconditionError",
+    "Flip",
     "FunctionInfo",
     "FunctionKind",
     "GateResult",
@@ -120,13 +138,17 @@ __all__ = [
     "Item",
     "ItemLike",
     "ItemResult",
+    "JudgeModelLike",
+    "LabelledOutput",
     "LangfuseDataset",
+    "LangfuseRun",
     "LangfuseStatus",
     "LoadedDataset",
     "NotFoundError",
     "NotImplementedByServerError",
     "OutOfRangeError",
     "PermissionDeniedError",
+    "Plans",
     "Progress",
     "RawJson",
     "RegisteredEvaluator",
@@ -151,6 +173,8 @@ __all__ = [
     "Upload",
     "Usage",
     "Value",
+    "Variances",
+    "Verdict",
     "Violation",
     "WatchInterruptedError",
     "Worker",
@@ -161,9 +185,11 @@ __all__ = [
     "__version__",
     "builtin",
     "create_evaluator_from_autoevals",
+    "expression",
     "get_client",
     "grpc_evaluator",
     "http_evaluator",
+    "judge",
     "registered",
     "trace_context",
     "worker_evaluator",

@@ -22,7 +22,7 @@ def assert_passes(
     *,
     max_failed_items: int = 0,
 ) -> None:
-    """Asserts that an experiment succeeded, that no item failed, and that it holds the thresholds.
+    """Asserts that an experiment succeeded, that no item failed, and that it holds its gates and the thresholds.
 
     Args:
         result: the result.
@@ -63,6 +63,9 @@ def _problems(
         yield f"the experiment ended as {result.state}" + (f": {result.error}" if result.error else "")
     if len(result.failed_items) > max_failed_items:
         yield f"{len(result.failed_items)} items failed; at most {max_failed_items} may"
+    for gate in result.experiment.gates:
+        if not gate.passed:
+            yield f"gate {gate.name}: {gate.message}"
     for name, (comparison, bound) in bounds.items():
         value = value_of(name, result)
         if value is None:

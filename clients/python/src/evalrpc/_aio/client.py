@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from functools import cached_property, partial
+from functools import partial
 from typing import Literal, Unpack
 
 from grpc import aio
 
 from evalrpc import _requests as requests
+from evalrpc._aio.comparisons import AsyncComparisonCalls
 from evalrpc._aio.evaluators import AsyncEvaluatorCalls
 from evalrpc._aio.langfuse_style import AsyncLangfuseStyle
 from evalrpc._aio.run import AsyncRun, AsyncStream
@@ -39,22 +40,17 @@ from evalrpc._uploads import async_upload_messages
 from evalrpc._worker.local import LocalFunctions
 from evalrpc.v1 import (
     experiment_service_pb2,
-    experiment_service_pb2_grpc,
     experiment_spec_pb2,
     item_pb2,
 )
 
 
-class AsyncClient(AsyncEvaluatorCalls, AsyncLangfuseStyle, AsyncWorkerCalls):
+class AsyncClient(AsyncComparisonCalls, AsyncEvaluatorCalls, AsyncLangfuseStyle, AsyncWorkerCalls):
     """A connection to an evalrpc server. Close it, or use it in an `async with` block.
 
     Nothing is sent on construction: a server that cannot be reached shows with the first call. Every call may raise
     `EvalrpcError`, whose subclasses tell what went wrong.
     """
-
-    @cached_property
-    def _experiments(self) -> experiment_service_pb2_grpc.ExperimentServiceAsyncStub:
-        return experiment_service_pb2_grpc.ExperimentServiceStub(self._channel)
 
     def run(
         self,

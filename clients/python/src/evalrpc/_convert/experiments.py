@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from google.protobuf.json_format import MessageToDict
 
+from evalrpc._convert.comparisons import verdict_from_number
 from evalrpc._convert.evaluations import error_from_message, evaluation_from_message
 from evalrpc._convert.values import to_datetime, to_dict
 from evalrpc._model.experiment import (
@@ -15,7 +16,14 @@ from evalrpc._model.experiment import (
     Progress,
     Spending,
 )
-from evalrpc.v1 import evaluator_pb2, experiment_pb2, experiment_spec_pb2, gate_pb2, langfuse_pb2, summary_pb2
+from evalrpc.v1 import (
+    evaluator_pb2,
+    experiment_pb2,
+    experiment_spec_pb2,
+    gate_pb2,
+    langfuse_pb2,
+    summary_pb2,
+)
 
 NUMBERS = {
     state: experiment_pb2.ExperimentState.Value(f"EXPERIMENT_STATE_{state}") for state in ExperimentState
@@ -97,6 +105,7 @@ def _summary(message: summary_pb2.EvaluationSummary) -> EvaluationSummary:
         max=message.max if has("max") else None,
         quantiles={each.probability: each.value for each in message.quantiles},
         labels=dict(sorted(message.labels.items())),
+        clusters=message.clusters,
     )
 
 
@@ -118,7 +127,8 @@ def _langfuse(message: langfuse_pb2.LangfuseStatus) -> LangfuseStatus:
 
 def _gate(message: gate_pb2.GateResult) -> GateResult:
     value = message.value if message.HasField("value") else None
-    return GateResult(message.name, message.passed, message.message, value)
+    verdict = verdict_from_number(message.verdict) if message.verdict else None
+    return GateResult(message.name, message.passed, message.message, value, verdict)
 
 
 def _spending(message: experiment_pb2.Spending) -> Spending:

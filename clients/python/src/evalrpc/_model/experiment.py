@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from evalrpc._model.comparison import Verdict
 from evalrpc._model.evaluation import Error, Evaluation
 from evalrpc._model.plain import to_plain
 
@@ -68,6 +69,7 @@ class EvaluationSummary:
         max: the greatest value.
         quantiles: values by probability.
         labels: how often each label was given.
+        clusters: what the standard error counts; 0 if it counts independent values.
     """
 
     name: str
@@ -82,6 +84,7 @@ class EvaluationSummary:
     max: float | None = None
     quantiles: Mapping[float, float] = field(default_factory=dict)
     labels: Mapping[str, int] = field(default_factory=dict)
+    clusters: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +105,13 @@ class LangfuseStatus:
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """What became of a gate of the spec."""
+    """What became of a gate of the spec; `verdict` is a baseline gate's."""
 
     name: str
     passed: bool
     message: str = ""
     value: float | None = None
+    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True)

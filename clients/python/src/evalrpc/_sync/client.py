@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import cached_property, partial
+from functools import partial
 from typing import Literal, Unpack
 
 import grpc
@@ -29,6 +29,7 @@ from evalrpc._spec.data import (
     item_messages,
 )
 from evalrpc._spec.experiment import ExperimentFields, SpecLike, build_spec, large_items, set_reference
+from evalrpc._sync.comparisons import ComparisonCalls
 from evalrpc._sync.evaluators import EvaluatorCalls
 from evalrpc._sync.langfuse_style import LangfuseStyle
 from evalrpc._sync.run import Run, Stream
@@ -38,22 +39,17 @@ from evalrpc._uploads import upload_messages
 from evalrpc._worker.local import LocalFunctions
 from evalrpc.v1 import (
     experiment_service_pb2,
-    experiment_service_pb2_grpc,
     experiment_spec_pb2,
     item_pb2,
 )
 
 
-class Client(EvaluatorCalls, LangfuseStyle, WorkerCalls):
+class Client(ComparisonCalls, EvaluatorCalls, LangfuseStyle, WorkerCalls):
     """A connection to an evalrpc server. Safe to use from several threads; close it, or use it in a `with` block.
 
     Nothing is sent on construction: a server that cannot be reached shows with the first call. Every call may raise
     `EvalrpcError`, whose subclasses tell what went wrong.
     """
-
-    @cached_property
-    def _experiments(self) -> experiment_service_pb2_grpc.ExperimentServiceStub:
-        return experiment_service_pb2_grpc.ExperimentServiceStub(self._channel)
 
     def run(
         self,

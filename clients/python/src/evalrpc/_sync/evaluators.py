@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from evalrpc import _requests as requests
+from evalrpc._convert.calibration import calibration_from_message
 from evalrpc._convert.evaluators import builtin_from_message, registered_from_message
+from evalrpc._model.calibration import Calibration
 from evalrpc._model.evaluators import BuiltinEvaluator, RegisteredEvaluator
 from evalrpc._spec.evaluators import EvaluatorLike
+from evalrpc._spec.judges import LabelledOutput, calibration_request
 from evalrpc._sync.channel import ChannelOwner
-from evalrpc.v1 import evaluator_service_pb2, evaluator_service_pb2_grpc
+from evalrpc.v1 import evaluator_pb2, evaluator_service_pb2, evaluator_service_pb2_grpc, judge_pb2
 
 
 class EvaluatorCalls(ChannelOwner):
@@ -78,3 +81,23 @@ class EvaluatorCalls(ChannelOwner):
         """
         response = self._call(self._evaluators.ListBuiltinEvaluators, requests.builtins_request(level))
         return tuple(builtin_from_message(each) for each in response.evaluators)
+
+    def calibrate_judge(
+        self,
+        judge: evaluator_pb2.EvaluatorSpec | judge_pb2.JudgeEvaluator | Mapping[str, Any],
+        outputs: Iterable[LabelledOutput],
+        *,
+        positive_from: float | None = None,
+    ) -> Calibration:
+        """Measures how far a judge agrees with people.
+
+        Args:
+            judge: what `judge()` returns.
+            outputs: outputs with people's verdicts, from 2 to 1,000.
+            positive_from: from which number on a verdict counts as positive; 0.5 by default.
+
+        Raises:
+            InvalidRequestError: the judge or an output is wrong.
+        """
+        request = calibration_request(judge, outputs, positive_from)
+        return calibration_from_message(self._call(self._evaluators.CalibrateJudge, request))

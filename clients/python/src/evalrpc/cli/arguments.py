@@ -9,12 +9,14 @@ from pathlib import Path
 
 from evalrpc._model.experiment import ExperimentState
 from evalrpc._version import __version__
-from evalrpc.cli import experiments, following
+from evalrpc.cli import comparing, experiments, following
+from evalrpc.cli.gates import parse_gate
 from evalrpc.cli.thresholds import Threshold
+from evalrpc.v1 import gate_pb2
 
 _EXITS = """exit codes:
   0    done, and the run succeeded (its items may have failed)
-  1    a threshold or a gate was missed
+  1    a threshold or a gate was missed, or a compared run regressed
   2    the run failed or was cancelled, or the command could not be carried out
   130  interrupted; the experiment runs on unless --cancel-on-exit says otherwise
 """
@@ -59,6 +61,8 @@ def parse(argv: Sequence[str] | None) -> Namespace:
     results.add_argument("id", help="the experiment")
     results.add_argument("--failed", action="store_true", help="only results whose task failed")
     results.set_defaults(command=experiments.results)
+    _add_compare(commands, server)
+    _add_plan(commands, server)
     return parser.parse_args(argv)
 
 
@@ -80,9 +84,79 @@ def _add_run(commands: argparse._SubParsersAction[ArgumentParser], parents: list
     run.add_argument("--task-timeout", type=float, metavar="SECONDS", help="override the task's time-out")
     run.add_argument("--repetitions", type=_count, metavar="N", help="override the number of trials per item")
     run.add_argument("--dry-run-items", type=_count, metavar="N", help="run only the first N items")
+    run.add_argument(
+        "--gate",
+        action="append",
+        default=[],
+        type=_gate,
+        metavar="GATE",
+        help="add a gate to those of the spec: 'accuracy >= 0.8', 'accuracy lower bound >= 0.75', or "
+        "'accuracy not below EXPERIMENT_ID - 0.02'; may be repeated. The server judges it; exit with 1 if it fails",
+    )
     run.add_argument("--request-id", metavar="ID", help="join the experiment that was started under this id")
     run.add_argument("--detach", action="store_true", help="print the experiment's id and do not follow it")
     run.set_defaults(command=following.run)
+
+
+def _add_compare(commands: argparse._SubParsersAction[ArgumentParser], server: ArgumentParser) -> None:
+    compare = commands.add_parser("compare", parents=[server], help="set experiments beside a baseline")
+    compare.add_argument(
+        "runs", nargs="+", metavar="RUN", help="experiments, the baseline first; from 2 to 10"
+    )
+    compare.add_argument(
+        "--dataset", help="a dataset in Langfuse: what is no experiment's id names a run over it"
+    )
+    compare.add_argument("--project", help="its project, by its name on the server")
+    compare.add_argument(
+        "--evaluation", action="append", default=[], help="only this one; may be repeated (default: all)"
+    )
+    compare.add_argument(
+        "--margin", type=float, default=0.0, help="by how much a candidate may be worse (default: 0)"
+    )
+    compare.add_argument(
+        "--margin-of",
+        action="append",
+        default=[],
+        type=_margin,
+        metavar="NAME=MARGIN",
+        help="the same for one evaluation; may be repeated",
+    )
+    compare.add_argument("--confidence", type=float, help="of intervals and verdicts (default: 0.95)")
+    compare.add_argument(
+        "--cluster-by", metavar="PATH", help="the path within item metadata that tells what belongs together"
+    )
+    compare.add_argument(
+        "--max-flips", type=int, metavar="N", help="changed items per evaluation (default: 20)"
+    )
+    compare.add_argument(
+        "--fail-when-inconclusive", action="store_true", help="exit with 1 also where it is open"
+    )
+    compare.add_argument(
+        "--json", action="store_true", help="print the comparisons as JSON, with what changed"
+    )
+    compare.add_argument("--markdown", type=Path, metavar="FILE", help="write them as Markdown")
+    compare.set_defaults(command=comparing.compare)
+
+
+def _add_plan(commands: argparse._SubParsersAction[ArgumentParser], server: ArgumentParser) -> None:
+    plan = commands.add_parser(
+        "plan", parents=[server], help="compute how many items and trials show a difference"
+    )
+    plan.add_argument("difference", type=float, help="the difference of means to see, above 0")
+    plan.add_argument("--experiment", metavar="ID", help="measure in this experiment what scatters")
+    plan.add_argument("--evaluation", help="its evaluation")
+    plan.add_argument("--candidate", metavar="ID", help="measure the difference to this experiment, too")
+    plan.add_argument(
+        "--between-items", type=float, default=0.0, metavar="VARIANCE", help="of the items' difference"
+    )
+    plan.add_argument(
+        "--within-item", type=float, default=0.0, metavar="VARIANCE", help="of an item's trials in each run"
+    )
+    plan.add_argument("--trials", type=_counts, default=(), metavar="N,N,...", help="trials to plan for")
+    plan.add_argument("--power", type=float, help="the chance to see the difference (default: 0.8)")
+    plan.add_argument("--significance", type=float, help="the chance of a false alarm (default: 0.05)")
+    plan.add_argument("--json", action="store_true", help="print the plans as JSON")
+    plan.set_defaults(command=comparing.plan)
 
 
 def _server_options() -> ArgumentParser:
@@ -116,6 +190,9 @@ def _outcome_options() -> ArgumentParser:
         help="exit with 1 if this holds, such as 'avg_accuracy < 0.8'; may be repeated. The name is a run evaluation's, "
         "an item evaluation's (its mean counts), or failed (items)",
     )
+    outcome.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="write a summary for a pull request as Markdown"
+    )
     outcome.add_argument("--junit", type=Path, metavar="FILE", help="write items and thresholds as JUnit XML")
     outcome.add_argument(
         "--cancel-on-exit", action="store_true", help="cancel the experiment when interrupted"
@@ -128,6 +205,25 @@ def _threshold(text: str) -> Threshold:
         return Threshold.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _gate(text: str) -> gate_pb2.Gate:
+    try:
+        return parse_gate(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _margin(text: str) -> tuple[str, float]:
+    name, _, margin = text.rpartition("=")
+    try:
+        return name, float(margin)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=MARGIN") from None
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    return tuple(_count(part) for part in text.split(","))
 
 
 def _state(text: str) -> ExperimentState:

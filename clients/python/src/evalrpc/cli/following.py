@@ -13,7 +13,9 @@ from evalrpc._sync.client import Client
 from evalrpc._sync.run import Run
 from evalrpc.cli.exits import INTERRUPTED, SUCCESSFUL, exit_code
 from evalrpc.cli.experiments import client_for
+from evalrpc.cli.gates import with_gates
 from evalrpc.cli.junit import write_junit
+from evalrpc.cli.markdown import result_lines, write_markdown
 from evalrpc.cli.output import complain, note, print_json
 from evalrpc.cli.thresholds import missed
 from evalrpc.progress import progress_view
@@ -31,14 +33,16 @@ def run(arguments: Namespace) -> int:
         dry_run_items=arguments.dry_run_items,
     )
     data = read_items(arguments.data) if arguments.data else arguments.upload
+    spec, given_id = with_gates(arguments.file, arguments.gate)
+    request_id: str | None = arguments.request_id or given_id or None
     with client_for(arguments) as client:
         if arguments.detach:
-            experiment = client.start(arguments.file, data=data, request_id=arguments.request_id, **fields)
+            experiment = client.start(spec, data=data, request_id=request_id, **fields)
             print(experiment.id)
             return SUCCESSFUL
         return _follow(
             client,
-            client.run(arguments.file, data=data, request_id=arguments.request_id, **fields),
+            client.run(spec, data=data, request_id=request_id, **fields),
             arguments,
         )
 
@@ -90,4 +94,7 @@ def _report(result: ExperimentResult, arguments: Namespace) -> int:
             note(line)
     if arguments.junit:
         write_junit(arguments.junit, result, arguments.fail_if, reasons)
-    return exit_code(result.experiment, thresholds_met=not reasons)
+    code = exit_code(result.experiment, thresholds_met=not reasons)
+    if arguments.markdown:
+        write_markdown(arguments.markdown, result_lines(result, reasons, passed=code == SUCCESSFUL))
+    return code

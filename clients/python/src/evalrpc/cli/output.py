@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from evalrpc._errors import EvalrpcError
 from evalrpc._model.experiment import Experiment
@@ -44,9 +44,14 @@ def print_experiments(experiments: Sequence[Experiment]) -> None:
     """Prints experiments as a table."""
     rows: list[tuple[str, ...]] = [("ID", "STATE", "ITEMS", "FAILED", "CREATED", "NAME", "RUN")]
     rows += [_row(experiment) for experiment in experiments]
+    print("\n".join(columns(rows)))
+
+
+def columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Yields rows, at least one, as lines whose cells stand below each other."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 def _row(experiment: Experiment) -> tuple[str, ...]:
