@@ -149,7 +149,8 @@ async def test_definitions_are_listed_in_pages_with_what_is_wrong(webhooks: Webh
     (webhooks.definitions / "a.yaml").write_text(json.dumps({"task": secret, "max_concurrency": 3}))
     (webhooks.definitions / "b.yaml").write_text("taks: {}")
     token = grpc.aio.Metadata(("authorization", f"Bearer {TOKEN}"))
-    found, page = [], ""
+    found: list[definition_pb2.Definition] = []
+    page = ""
     async with grpc.aio.insecure_channel(webhooks.server.grpc) as channel:
         for _ in range(2):
             request = definition_pb2.ListDefinitionsRequest(page_size=2, page_token=page)

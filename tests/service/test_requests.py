@@ -22,14 +22,9 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from tests.contract.test_requests import REQUESTS, documents, methods
 from tests.processes import running
 from tests.servers import Server, serving
-from tests.service.calls import SECONDS, reason
+from tests.service.calls import SECONDS
 from tests.standins.grpc_endpoints import GrpcEndpoints
 from tests.standins.langfuse.remote import launched
-
-LATER = {
-    "ListDefinitions",
-}
-"""What the contract has and this server does not do yet."""
 
 USERS = {"RunTask", "EvaluateItem", "EvaluateRun"}
 """What users implement."""
@@ -137,7 +132,7 @@ def test_the_server_tells_of_every_rpc_that_it_serves(client: Reflected) -> None
     assert sorted(client.methods()) == sorted(NAMES)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in LATER | {"ReportTask"}])
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "ReportTask"])
 def test_a_request_file_works_as_written(client: Reflected, placeholders: dict[str, str], name: str) -> None:
     answers = client.call(name, *written(name, placeholders))
     assert answers or name == "ListDatasetItems"
@@ -147,15 +142,6 @@ def test_a_task_is_reported_as_written(client: Reflected) -> None:
     with assignment(client, "answer") as token:
         (answer,) = client.call("ReportTask", *written("ReportTask", {"{{task_token}}": token}))
     assert answer == {"ack": {"task_token": token}}
-
-
-@pytest.mark.parametrize("name", sorted(LATER))
-def test_what_comes_later_says_so(client: Reflected, placeholders: dict[str, str], name: str) -> None:
-    with pytest.raises(grpc.RpcError) as refused:
-        client.call(name, *written(name, placeholders))
-    error: Any = refused.value
-    assert error.code() is grpc.StatusCode.UNIMPLEMENTED
-    assert reason(error) == "NOT_IMPLEMENTED"
 
 
 @pytest.mark.parametrize("name", sorted(USERS))

@@ -58,7 +58,7 @@ async def triggers(directory: Path, default: str = "") -> AsyncIterator[Triggers
         async def never(_: Any) -> Any:
             await asyncio.Event().wait()
 
-        made.settled = never  # type: ignore[method-assign]
+        made.settled = never  # type: ignore[method-assign,assignment]
         yield Triggers(made, definitions, default)
 
 
