@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,11 @@ import grpc
 import psutil
 import pytest
 
-from evalrpc.v1 import experiment_pb2
+from evalrpc.v1 import experiment_pb2, experiment_service_pb2
 from tests.processes import running
 from tests.servers import Server, Stubs, serving
-from tests.service.calls import results, run, spec
-from tests.standins.endpoints import Endpoints, refused_url
+from tests.service.calls import SECONDS, results, run, spec, start
+from tests.standins.endpoints import Endpoints, Exchange, Request, refused_url
 
 MEBIBYTE = 1024 * 1024
 
@@ -126,3 +128,53 @@ async def test_a_secret_is_found_nowhere(tmp_path: Path, endpoints: Endpoints) -
     stored = [path.read_bytes() for path in (tmp_path / "data").rglob("*") if path.is_file()]
     for place in [*seen, *stored, output.encode()]:
         assert secret.encode() not in place
+
+
+async def test_an_attempt_that_timed_out_is_repeated_where_asked(stubs: Stubs, endpoints: Endpoints) -> None:
+    async def slow_at_first(request: Request, exchange: Exchange) -> None:
+        if len(endpoints.requests) == 1:
+            await exchange.until_closed()
+        else:
+            await exchange.answer('"ok"')
+
+    endpoints.routes["/slow"] = slow_at_first
+    http = {"url": endpoints.url("/slow"), "retry_timeouts": True}
+    retry = {"initial_backoff": "0.001s"}
+    events = await run(stubs, spec("", "x", task={"http": http}, task_timeout="1s", retry=retry))
+    [result] = results(events)
+    assert not result.HasField("error")
+    assert result.attempts == 2
+
+
+async def test_a_throttled_endpoint_is_told_of_and_left_alone_by_all_experiments(
+    stubs: Stubs, endpoints: Endpoints
+) -> None:
+    async def refuse(request: Request, exchange: Exchange) -> None:
+        await exchange.answer("slow down", status=429, headers={"Retry-After": "100"})
+
+    endpoints.routes["/busy"] = refuse
+    experiment = spec(endpoints.url("/busy"), "x")
+    ids = [await start(stubs, experiment)]
+    [limit] = await limits(stubs, ids[0])
+    ids.append(await start(stubs, experiment))
+    [same] = await limits(stubs, ids[1])
+    assert limit.endpoint == same.endpoint == endpoints.url("/busy").removesuffix("/busy")
+    assert limit.rate > 0
+    paused_until = same.paused_until.ToDatetime(tzinfo=UTC)
+    assert 50 < (paused_until - datetime.now(UTC)).total_seconds() <= 100
+    for experiment_id in ids:
+        await stubs.experiments.CancelExperiment(
+            experiment_service_pb2.CancelExperimentRequest(id=experiment_id), timeout=SECONDS
+        )
+    assert len(endpoints.requests) == 1
+
+
+async def limits(stubs: Stubs, experiment_id: str) -> list[experiment_pb2.EndpointLimit]:
+    """Waits until an experiment tells of limits."""
+    request = experiment_service_pb2.GetExperimentRequest(id=experiment_id)
+    async with asyncio.timeout(SECONDS):
+        while True:
+            response = await stubs.experiments.GetExperiment(request, timeout=SECONDS)
+            if response.experiment.endpoint_limits:
+                return list(response.experiment.endpoint_limits)
+            await asyncio.sleep(0.01)
