@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from evalrpc import ExperimentResult, builtin
-from evalrpc.pytest_plugin import RunExperiment
 from evalrpc.testing import assert_passes
+from pytest_evalrpc import RunExperiment
 
 QUESTIONS = [
     {"id": "fr", "input": "France", "expected_output": "Paris"},

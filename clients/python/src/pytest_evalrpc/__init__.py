@@ -12,13 +12,8 @@ from typing import TYPE_CHECKING, Protocol, Unpack
 
 import pytest
 
-if (
-    TYPE_CHECKING
-):  # the packages behind these load when a test asks for a fixture, and not with every run of pytest
-    from evalrpc._model.result import ExperimentResult
-    from evalrpc._spec.data import Data
-    from evalrpc._spec.experiment import ExperimentFields
-    from evalrpc._sync.client import Client
+if TYPE_CHECKING:  # it loads when a test asks for a fixture, and not with every run of pytest
+    from evalrpc import Client, Data, ExperimentFields, ExperimentResult
 
 
 class RunExperiment(Protocol):
