@@ -95,3 +95,9 @@ async def test_routes_that_moved_in_0_26(old, new):
     assert status == 404
     _, answer = await call(new, "POST", "/chat/completions", body | {"chat_id": new.chat_id})
     assert answer["data"]["chat_id"] == new.chat_id
+
+
+async def test_a_body_that_repeats_what_the_path_says_breaks_the_call(old):
+    body = {"chat_id": old.chat_id, "question": "hi", "session_id": "of-a-user", "stream": False}
+    _, answer = await call(old, "POST", f"/chats/{old.chat_id}/completions", body)
+    assert (answer["code"], "multiple values" in answer["message"]) == (100, True)

@@ -182,6 +182,13 @@ async def test_a_server_that_knows_only_the_new_places_is_found_there(outbound, 
         assert asked == [place.format(identity) for place in (old, new, new)]
 
 
+async def test_a_full_url_of_a_new_place(outbound):
+    async with RagflowStandIn(generation="0.26") as standin:
+        url = f"{standin.url}/api/v1/chat/completions"
+        assert await asker(outbound, standin, chat_id=standin.chat_id, url=url).output("x") == "Echo: x"
+        assert set(standin.sessions) == OF_USERS
+
+
 async def test_a_given_session_serves_one_trial_at_a_time_and_stays(outbound, old):
     old.sessions["mine"] = type(old.sessions["of-a-user"])(old.chat_id, [])
     spec = {"url": old.url, "api_key": "${secret:KEY}", "chat_id": old.chat_id, "session_id": "mine"}

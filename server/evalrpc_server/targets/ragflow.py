@@ -38,8 +38,6 @@ from evalrpc_server.targets.vendors import (
     vendor_endpoint,
 )
 
-_encode = msgspec.json.Encoder().encode
-
 
 class RagflowTarget:
     """Puts each trial's question to the assistant or agent in a session of its own, which is deleted afterwards.
@@ -83,18 +81,11 @@ class RagflowTarget:
 
     async def _ask_assistant(self, call: TaskCall, question: str) -> TaskAnswer:
         async with self._session(call) as session:
-            body = {
-                "chat_id": self._spec.chat_id,
-                "question": question,
-                "session_id": session,
-                "stream": False,
-            }
-            answer = await self._ask(call, body)
+            answer = await self._ask(call, {"question": question, "session_id": session, "stream": False})
             return self._answer(answer, *chat_answer(answer))
 
     async def _ask_agent(self, call: TaskCall, question: str, scope: dict[str, Document]) -> TaskAnswer:
         body: dict[str, JsonValue] = {
-            "agent_id": self._spec.agent_id,
             "question": question,
             "query": question,  # its name since 0.20
             "inputs": self._inputs(scope),
@@ -119,13 +110,11 @@ class RagflowTarget:
             "reference": True,  # read up to 0.22
             "extra_body": {"reference": True},  # read since 0.23
         }
-        if self._spec.agent_id:
-            body |= {"agent_id": self._spec.agent_id, "openai-compatible": True}
         answer = await self._ask(call, body)
         return self._answer(answer, *compatible_answer(answer))
 
     async def _ask(self, call: TaskCall, body: dict[str, JsonValue]) -> Answer:
-        return await self._places.ask(_encode(body), headers=trace_headers(call))
+        return await self._places.ask(body, headers=trace_headers(call))
 
     @contextlib.asynccontextmanager
     async def _session(self, call: TaskCall) -> AsyncGenerator[str]:

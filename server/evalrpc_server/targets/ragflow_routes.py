@@ -2,43 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import httpx
+import msgspec
 
+from evalrpc_server.domain.documents import JsonValue
 from evalrpc_server.domain.spec.llm_tasks import RagflowRoute, RagflowTask
+from evalrpc_server.outbound.client import Header
 from evalrpc_server.outbound.endpoint import HttpEndpoint
 from evalrpc_server.targets.ragflow_answers import says_throttled
 from evalrpc_server.targets.vendors import Answer, ask
 
 _API = "/api/v1"
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a call may be had.
+
+    Attributes:
+        endpoint: what is called.
+        members: of the body, of this place alone: what the others have in their path. Up to 0.25, a body that repeats
+            it breaks the call.
+    """
+
+    endpoint: HttpEndpoint
+    members: Mapping[str, JsonValue]
 
 
 class Places:
     """The places of one call; the first one that the server knows is used from then on.
 
     Args:
-        endpoints: the places, the preferred one first.
+        places: the preferred one first.
     """
 
-    def __init__(self, endpoints: Sequence[HttpEndpoint]) -> None:
-        self._endpoints = list(endpoints)
+    def __init__(self, places: Sequence[Place]) -> None:
+        self._places = list(places)
 
-    async def ask(self, body: bytes, *, headers: Sequence[tuple[bytes, bytes]]) -> Answer:
+    async def ask(self, body: Mapping[str, JsonValue], *, headers: Sequence[Header]) -> Answer:
         """Calls the server at the first place that it knows.
 
         Raises:
             CallFailedError: there is no answer, or it is too large.
         """
         first: Answer | None = None
-        for endpoint in list(self._endpoints):
-            answer = await ask(endpoint, body, headers=headers, throttled=says_throttled)
+        for place in list(self._places):
+            sent = _encode({**place.members, **body})
+            answer = await ask(place.endpoint, sent, headers=headers, throttled=says_throttled)
             if answer.status != 404:
-                self._endpoints = [endpoint]
+                self._places = [place]
                 return answer
             first = first or answer
         assert first is not None
         return first
+
+
+def open_places(spec: RagflowTask, endpoint: Callable[[str], HttpEndpoint]) -> Places:
+    """Prepares calls that ask a question."""
+    return Places([Place(endpoint(url), _members(spec, url)) for url in completion_urls(spec)])
 
 
 def completion_urls(spec: RagflowTask) -> list[str]:
@@ -65,9 +90,12 @@ def sessions_url(spec: RagflowTask) -> str:
     return _join(httpx.URL(spec.url), f"{owner}/sessions")
 
 
-def open_places(spec: RagflowTask, endpoint: Callable[[str], HttpEndpoint]) -> Places:
-    """Prepares calls that ask a question."""
-    return Places([endpoint(url) for url in completion_urls(spec)])
+def _members(spec: RagflowTask, url: str) -> Mapping[str, JsonValue]:
+    name, identity = ("chat_id", spec.chat_id) if spec.chat_id else ("agent_id", spec.agent_id)
+    if identity in httpx.URL(url).path.split("/"):
+        return {}
+    compatible = {"openai-compatible": True} if spec.route is RagflowRoute.OPENAI else {}
+    return {name: identity, **compatible}
 
 
 def _join(url: httpx.URL, path: str) -> str:

@@ -103,11 +103,19 @@ class RagflowStandIn(Served):
                 return refusal
             try:
                 body = json.loads(await request.read() or b"{}")
+                _refuse_repetition(body, request)
                 return await reply(self, body, request)
             except FailedError as error:
                 return failed(error)
 
         return handle
+
+
+def _refuse_repetition(body: dict[str, Any], request: web.Request) -> None:
+    """Breaks calls whose body repeats what their path says: both become the same argument of a function."""
+    for name in {"chat_id", "agent_id"} & set(body):
+        if "owner" in request.match_info:
+            raise FailedError(100, f"TypeError(\"completion() got multiple values for argument '{name}'\")")
 
 
 async def _create_session(
