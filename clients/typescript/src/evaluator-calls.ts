@@ -1,5 +1,14 @@
+import {
+  calibrationFromMessage,
+  labelledMessage,
+  type CalibrateOptions,
+  type Calibration,
+  type LabelledOutput,
+} from './calibration.js';
 import type { Connection } from './connection.js';
 import { builtinFromMessage, registeredFromMessage } from './convert/evaluators.js';
+import type { Parse } from './documents.js';
+import { invalidRequest } from './errors.js';
 import {
   EvaluatorLevel,
   EvaluatorSpecSchema,
@@ -76,5 +85,24 @@ export class EvaluatorCalls {
     const request = { level: LEVELS[level ?? 'any'] };
     const answer = await this.#connection.call((call) => this.#service.listBuiltinEvaluators(request, call));
     return answer.evaluators.map(builtinFromMessage);
+  }
+
+  async calibrate(
+    judge: EvaluatorSpecJson,
+    outputs: readonly LabelledOutput[],
+    options: CalibrateOptions,
+    parse: Parse,
+  ): Promise<Calibration> {
+    const spec = parsed(EvaluatorSpecSchema, judge, 'judge');
+    if (spec.kind.case !== 'judge') {
+      throw invalidRequest([{ path: 'judge', description: 'must be what judge() returns' }]);
+    }
+    const request = {
+      judge: spec.kind.value,
+      labelledOutputs: outputs.map((each, index) => labelledMessage(each, `outputs[${index}]`)),
+      ...(options.positiveFrom !== undefined && { positiveFrom: options.positiveFrom }),
+    };
+    const answer = await this.#connection.call((call) => this.#service.calibrateJudge(request, call));
+    return calibrationFromMessage(answer, parse);
   }
 }

@@ -5,6 +5,7 @@
  */
 
 export { createEvaluatorFromAutoevals, type Autoevaluator } from './autoevals.js';
+export type { CalibrateOptions, Calibration, LabelledOutput } from './calibration.js';
 export { Client, type WatchFromOptions } from './client.js';
 export type { ConnectionOptions, TlsOptions } from './connection.js';
 export { hasEnded } from './convert/states.js';
@@ -40,8 +41,10 @@ export type {
 } from './spec/data.js';
 export {
   builtin,
+  expression,
   grpcEvaluator,
   httpEvaluator,
+  judge,
   registered,
   workerEvaluator,
   type EvaluatorOptions,
@@ -50,6 +53,7 @@ export { TaskOutput, taskOutput } from './spec/functions.js';
 export type * from './spec/functions.js';
 export type * from './spec/options.js';
 export type { ConnectedWorker, HostedFunction } from './model/worker.js';
+export type { Definition, ListDefinitionsOptions } from './definition-calls.js';
 export type { ListWorkersOptions } from './worker-calls.js';
 export { RetryableError } from './worker/calls.js';
 export { inThread, type ThreadedFunction, type ThreadOptions } from './worker/threads.js';
@@ -60,4 +64,5 @@ export { VERSION } from './version.js';
 export type { EvaluatorSpecJson } from './gen/evalrpc/v1/evaluator_pb.js';
 export type { ExperimentSpecJson, TraceOptionsJson } from './gen/evalrpc/v1/experiment_spec_pb.js';
 export type { BudgetJson, GateJson, TrialReducerJson } from './gen/evalrpc/v1/gate_pb.js';
+export type { JudgeEvaluatorJson, JudgeModelJson } from './gen/evalrpc/v1/judge_pb.js';
 export type { TaskJson } from './gen/evalrpc/v1/task_pb.js';

@@ -7,6 +7,8 @@ import {
   type Score,
 } from './dataset-calls.js';
 import type { AnyJson, Parse } from './documents.js';
+import type { CalibrateOptions, Calibration, LabelledOutput } from './calibration.js';
+import { listDefinitions, type Definition, type ListDefinitionsOptions } from './definition-calls.js';
 import { EvaluatorCalls, type ListEvaluatorsOptions, type RegisterOptions } from './evaluator-calls.js';
 import type { EvaluatorSpecJson } from './gen/evalrpc/v1/evaluator_pb.js';
 import type { Dataset, DatasetItem, DatasetItemLink, ScoreReceipt } from './model/dataset.js';
@@ -98,6 +100,22 @@ export abstract class ServerClient {
   }
 
   /**
+   * Measures how far a judge agrees with people.
+   *
+   * @param judge - what `judge()` returns
+   * @param outputs - outputs with people's verdicts, from 2 to 1,000
+   * @param options - from which number on a verdict counts as positive
+   * @throws {@link InvalidRequestError} if the judge or an output is wrong
+   */
+  calibrateJudge(
+    judge: EvaluatorSpecJson,
+    outputs: readonly LabelledOutput[],
+    options: CalibrateOptions = {},
+  ): Promise<Calibration> {
+    return this.#evaluators.calibrate(judge, outputs, options, this.parse);
+  }
+
+  /**
    * Returns a dataset in Langfuse.
    *
    * @param name - its name
@@ -147,6 +165,15 @@ export abstract class ServerClient {
    */
   listWorkers(options: ListWorkersOptions = {}): AsyncGenerator<ConnectedWorker, undefined> {
     return listWorkers(this.connection, options);
+  }
+
+  /**
+   * Lists the experiments that are kept on the server for webhooks, by name.
+   *
+   * @param options - how many at once
+   */
+  listDefinitions(options: ListDefinitionsOptions = {}): AsyncGenerator<Definition, undefined> {
+    return listDefinitions(this.connection, options);
   }
 
   /** Closes the connection and ends all calls. Experiments run on. */

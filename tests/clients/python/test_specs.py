@@ -16,12 +16,15 @@ from evalrpc import (
     LangfuseDataset,
     RetryPolicy,
     builtin,
+    expression,
     grpc_evaluator,
     http_evaluator,
+    judge,
     registered,
 )
 from evalrpc._spec.data import item_messages
 from evalrpc._spec.experiment import build_spec
+from evalrpc._spec.judges import calibration_request
 from evalrpc._spec.yaml_json import parse_yaml
 from evalrpc.v1 import evaluator_pb2, experiment_spec_pb2, item_pb2, task_pb2
 
@@ -267,3 +270,76 @@ def test_yaml_means_what_json_would() -> None:
         "a": "on", "b": "no", "c": "1:30", "d": "010", "e": 1000.0, "f": -0.5, "g": True, "h": None, "i": None,
         "j": "2026-11-22", "k": "1_000", "l": None, "m": 7,
     }  # fmt: skip
+
+
+def test_a_judge_and_an_expression_arrive_with_all_their_fields() -> None:
+    spec = built(
+        name="n",
+        task="http://x/task",
+        evaluators=[
+            judge(
+                name="helpful",
+                models=["small", {"model": "large", "base_url": "http://x/v1", "api_key": "${secret:KEY}"}],
+                rubric="Is it helpful?",
+                labels=["yes", "no"],
+                samples=3,
+                strategy="cascade",
+                agreement=0.6,
+                reducer="majority",
+                prompt="{{output}}?",
+                timeout=5,
+            ),
+            judge(name="faithful", models="small", preset="faithfulness"),
+            judge(name="better", models="small", rubric="Which?", pairwise="exp_1"),
+            judge(name="stars", models="small", rubric="How good?", scale=(1, 5)),
+            expression("size(output) > 1", name="long"),
+        ],
+    )
+    first, faithful, better, stars, long = spec["evaluators"]
+    assert first == {
+        "name": "helpful",
+        "timeout": "5s",
+        "judge": {
+            "rubric": "Is it helpful?",
+            "labels": {"labels": ["yes", "no"]},
+            "models": [
+                {"model": "small"},
+                {"model": "large", "base_url": "http://x/v1", "api_key": "${secret:KEY}"},
+            ],
+            "strategy": "JUDGE_STRATEGY_CASCADE",
+            "samples": 3,
+            "reducer": "JUDGE_REDUCER_MAJORITY",
+            "agreement": 0.6,
+            "prompt": "{{output}}?",
+        },
+    }
+    assert faithful["judge"]["preset"] == "JUDGE_PRESET_FAITHFULNESS"
+    assert better["judge"]["pairwise"] == {"baseline_experiment_id": "exp_1"}
+    assert stars["judge"]["scale"] == {"min": 1.0, "max": 5.0}
+    assert long["expression"] == {"expression": "size(output) > 1"}
+
+
+def test_labelled_outputs_arrive_with_their_verdicts() -> None:
+    evaluator = judge(name="right", models="small", rubric="Right?", boolean=True)
+    request = calibration_request(
+        evaluator,
+        [
+            {"input": "q", "output": {"a": 1}, "contexts": ["c", {"text": "d", "id": "1"}], "verdict": True},
+            {"output": "x", "verdict": 0.5},
+            {"output": "x", "verdict": "good"},
+        ],
+        0.7,
+    )
+    assert request.judge == evaluator.judge
+    assert request.positive_from == 0.7
+    one, two, three = request.labelled_outputs
+    assert (one.output.text, one.boolean, [each.text for each in one.contexts]) == (
+        '{"a":1}',
+        True,
+        ["c", "d"],
+    )
+    assert (two.number, three.label) == (0.5, "good")
+    with pytest.raises(InvalidRequestError, match=r"outputs\[0\]\.verdict"):
+        calibration_request(evaluator, [{"output": "x"}], None)
+    with pytest.raises(InvalidRequestError, match=r"outputs\[0\]\.label: is unknown"):
+        calibration_request(evaluator, [{"output": "x", "label": "good"}], None)

@@ -57,6 +57,7 @@ from evalrpc._model.datasets import (
     ScoreDelivery,
     ScoreReceipt,
 )
+from evalrpc._model.definitions import Definition
 from evalrpc._model.evaluation import Error, Evaluation, Usage, Value
 from evalrpc._model.evaluators import BuiltinEvaluator, RegisteredEvaluator, Upload
 from evalrpc._model.event import Event, EventKind
@@ -112,6 +113,7 @@ __all__ = [
     "DatasetItem",
     "DatasetItemLink",
     "DeadlineExceededError",
+    "Definition",
     "Error",
     "EvalrpcError",
     "Evaluation",

@@ -4,6 +4,7 @@ import type {
   GrpcEvaluatorJson,
   HttpEvaluatorJson,
 } from '../gen/evalrpc/v1/evaluator_pb.js';
+import type { JudgeEvaluatorJson } from '../gen/evalrpc/v1/judge_pb.js';
 import { durationText } from './parsing.js';
 
 /** What every kind of evaluator may be given. */
@@ -52,6 +53,31 @@ export function grpcEvaluator(
 ): EvaluatorSpecJson {
   const { name, timeoutMs, maxConcurrency, ...grpc } = options;
   return { ...optionFields({ name, timeoutMs, maxConcurrency }), grpc };
+}
+
+/**
+ * Returns a judge: language models that judge an output by a rubric or a preset.
+ *
+ * @param options - its name, models and rubric, as in `{ name: 'helpful', rubric: '...', models: [{ model: '...' }] }`
+ */
+export function judge(
+  options: EvaluatorOptions & JudgeEvaluatorJson & { readonly name: string },
+): EvaluatorSpecJson {
+  const { name, timeoutMs, maxConcurrency, ...fields } = options;
+  return { ...optionFields({ name, timeoutMs, maxConcurrency }), judge: fields };
+}
+
+/**
+ * Returns an evaluator that is a CEL expression over input, output, expected_output, metadata, contexts, usage and latency.
+ *
+ * @param source - such as "output.contains(expected_output)"
+ * @param options - the name of its evaluations
+ */
+export function expression(
+  source: string,
+  options: EvaluatorOptions & { readonly name: string },
+): EvaluatorSpecJson {
+  return { ...optionFields(options), expression: { expression: source } };
 }
 
 /**

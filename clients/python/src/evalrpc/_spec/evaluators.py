@@ -36,7 +36,7 @@ def builtin(
     spec = evaluator_pb2.EvaluatorSpec(builtin=evaluator_pb2.BuiltinEvaluator(name=evaluator))
     if params:
         spec.builtin.params.CopyFrom(struct(params, "builtin.params"))
-    return _with_options(spec, name, timeout, max_concurrency)
+    return with_options(spec, name, timeout, max_concurrency)
 
 
 def http_evaluator(
@@ -57,7 +57,7 @@ def http_evaluator(
         max_concurrency: how many calls may be in flight at once.
     """
     spec = evaluator_pb2.EvaluatorSpec(http=evaluator_pb2.HttpEvaluator(url=url, headers=dict(headers or {})))
-    return _with_options(spec, name, timeout, max_concurrency)
+    return with_options(spec, name, timeout, max_concurrency)
 
 
 def grpc_evaluator(
@@ -84,7 +84,27 @@ def grpc_evaluator(
     kind = evaluator_pb2.GrpcEvaluator(
         target=target, tls=tls, metadata=dict(metadata or {}), evaluator=evaluator
     )
-    return _with_options(evaluator_pb2.EvaluatorSpec(grpc=kind), name, timeout, max_concurrency)
+    return with_options(evaluator_pb2.EvaluatorSpec(grpc=kind), name, timeout, max_concurrency)
+
+
+def expression(
+    source: str,
+    *,
+    name: str,
+    timeout: Seconds | None = None,
+    max_concurrency: int | None = None,
+) -> evaluator_pb2.EvaluatorSpec:
+    """Returns an evaluator that is a CEL expression.
+
+    Args:
+        source: over input, output, expected_output, metadata, contexts, usage and latency, such as
+            "output.contains(expected_output) && latency < 2.0".
+        name: of its evaluations.
+        timeout: of one call, in seconds.
+        max_concurrency: how many calls may be in flight at once.
+    """
+    kind = evaluator_pb2.ExpressionEvaluator(expression=source)
+    return with_options(evaluator_pb2.EvaluatorSpec(expression=kind), name, timeout, max_concurrency)
 
 
 def worker_evaluator(
@@ -103,7 +123,7 @@ def worker_evaluator(
         max_concurrency: how many calls may be in flight at once.
     """
     kind = evaluator_pb2.WorkerEvaluator(function=function)
-    return _with_options(evaluator_pb2.EvaluatorSpec(worker=kind), name or function, timeout, max_concurrency)
+    return with_options(evaluator_pb2.EvaluatorSpec(worker=kind), name or function, timeout, max_concurrency)
 
 
 def registered(evaluator: str, *, name: str | None = None) -> evaluator_pb2.EvaluatorSpec:
@@ -113,7 +133,7 @@ def registered(evaluator: str, *, name: str | None = None) -> evaluator_pb2.Eval
         evaluator: "accuracy" for its latest version, "accuracy@3" for that one.
         name: of its evaluations; the registered name by default.
     """
-    return _with_options(evaluator_pb2.EvaluatorSpec(registered=evaluator), name, None, None)
+    return with_options(evaluator_pb2.EvaluatorSpec(registered=evaluator), name, None, None)
 
 
 def evaluator_message(evaluator: EvaluatorLike, path: str) -> evaluator_pb2.EvaluatorSpec:
@@ -130,18 +150,19 @@ def evaluator_message(evaluator: EvaluatorLike, path: str) -> evaluator_pb2.Eval
                 "worker_evaluator() for a function that a Worker hosts"
             )
         raise TypeError(
-            f"{path} must be a function or what builtin(), http_evaluator(), grpc_evaluator(), worker_evaluator() or "
-            f"registered() returns, not a {type(evaluator).__name__}"
+            f"{path} must be a function or what builtin(), judge(), expression(), http_evaluator(), grpc_evaluator(), "
+            f"worker_evaluator() or registered() returns, not a {type(evaluator).__name__}"
         )
     return parsed(evaluator, evaluator_pb2.EvaluatorSpec(), path)
 
 
-def _with_options(
+def with_options(
     spec: evaluator_pb2.EvaluatorSpec,
     name: str | None,
     timeout: Seconds | None,
     max_concurrency: int | None,
 ) -> evaluator_pb2.EvaluatorSpec:
+    """Returns the evaluator with what every kind may be given."""
     if name is not None:
         spec.name = name
     if timeout is not None:
