@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from evalrpc_server.domain.clock import SystemClock
+from evalrpc_server.domain.errors import UnavailableError
 from evalrpc_server.langfuse.budgets import DATASETS, INGESTION, PUBLIC_API, Budgets, resource_of
+from evalrpc_server.langfuse.pinning import lookup
 from tests.langfuse.hosted import HastyClock, api_of
 from tests.standins.langfuse import LangfuseStandIn
 
@@ -73,3 +78,16 @@ async def test_a_refusal_that_says_nothing_is_waited_out_for_a_moment():
     assert 0.5 < clock.slept <= 1.0
     await budgets.admit(DATASETS)
     assert clock.slept <= 1.0
+
+
+async def test_who_must_answer_in_time_tells_at_once_how_long_langfuse_asked_to_wait():
+    async with LangfuseStandIn() as standin, api_of(standin, SystemClock()) as api:
+        standin.rates.limits = {"datasets": 1}
+        await api.retried("GET", "/api/public/v2/datasets")
+        for _ in range(2):  # the first is refused by Langfuse, the second is not even sent
+            with pytest.raises(UnavailableError) as refused:
+                async with lookup("default"):
+                    await api.retried("GET", "/api/public/v2/datasets")
+            assert refused.value.retry_after is not None
+            assert 10 < refused.value.retry_after <= 61
+        assert standin.rates.refused == 1

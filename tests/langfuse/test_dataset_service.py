@@ -15,7 +15,7 @@ from evalrpc.v1 import dataset_pb2, dataset_service_pb2, json_pb2
 from tests.langfuse.hosted import ODD_NAME, items
 from tests.servers import Stubs, serving
 from tests.service.calls import SECONDS, reason, violations
-from tests.standins.langfuse import Fault, LangfuseStandIn, Settings
+from tests.standins.langfuse import LangfuseStandIn, Settings
 from tests.standins.langfuse.run_items import stable_run_id
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -166,16 +166,6 @@ async def test_a_version_is_stamped_and_ties_to_what_the_item_was(stubs: Stubs, 
     # What the item was before its last change, Langfuse does not tell for one item.
     assert "langfuse.experiment.item.expected_output" not in old.span_attributes
     assert new.span_attributes["langfuse.experiment.item.expected_output"] == "2"
-
-
-@pytest.mark.parametrize("langfuse", ["legacy"], indirect=True)
-async def test_a_tie_whose_answer_is_lost_is_not_made_twice(stubs: Stubs, langfuse: LangfuseStandIn):
-    langfuse.project().datasets.load("d", items(3))
-    langfuse.faults.add(Fault(("lost",), path="dataset-run-items", method="POST", times=1))
-    with pytest.raises(grpc.aio.AioRpcError) as failed:
-        await link(stubs)
-    assert reason(failed.value) == "LANGFUSE_UNAVAILABLE"
-    assert [len(run.items) for run in langfuse.project().runs.all()] == [1]
 
 
 @pytest.mark.parametrize("langfuse", MODES, indirect=True)

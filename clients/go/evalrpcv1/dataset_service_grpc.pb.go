@@ -44,8 +44,8 @@ type DatasetServiceClient interface {
 	// INVALID_ARGUMENT (INVALID_FIELD), FAILED_PRECONDITION (PAYLOAD_TOO_LARGE: an item is larger than a message).
 	ListDatasetItems(ctx context.Context, in *ListDatasetItemsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListDatasetItemsResponse], error)
 	// Ties a trace of the caller's own to a dataset item, as part of a run. Fails with NOT_FOUND (DATASET_NOT_FOUND,
-	// DATASET_ITEM_NOT_FOUND), FAILED_PRECONDITION (LANGFUSE_REJECTED), INVALID_ARGUMENT (INVALID_FIELD). Not to be repeated
-	// after UNAVAILABLE without care: Langfuse before version 4, and in its dual mode, makes a run item for every call.
+	// DATASET_ITEM_NOT_FOUND), FAILED_PRECONDITION (LANGFUSE_REJECTED), INVALID_ARGUMENT (INVALID_FIELD). May be repeated: a
+	// trace is tied to an item of a run once, also where an answer was lost, unless the server was restarted meanwhile.
 	LinkDatasetItem(ctx context.Context, in *LinkDatasetItemRequest, opts ...grpc.CallOption) (*LinkDatasetItemResponse, error)
 	// Writes scores to traces, observations or runs. Returns once they are stored; they are delivered for as long as it
 	// takes. Fails with INVALID_ARGUMENT (INVALID_FIELD), RESOURCE_EXHAUSTED (STORE_FULL).
@@ -140,8 +140,8 @@ type DatasetServiceServer interface {
 	// INVALID_ARGUMENT (INVALID_FIELD), FAILED_PRECONDITION (PAYLOAD_TOO_LARGE: an item is larger than a message).
 	ListDatasetItems(*ListDatasetItemsRequest, grpc.ServerStreamingServer[ListDatasetItemsResponse]) error
 	// Ties a trace of the caller's own to a dataset item, as part of a run. Fails with NOT_FOUND (DATASET_NOT_FOUND,
-	// DATASET_ITEM_NOT_FOUND), FAILED_PRECONDITION (LANGFUSE_REJECTED), INVALID_ARGUMENT (INVALID_FIELD). Not to be repeated
-	// after UNAVAILABLE without care: Langfuse before version 4, and in its dual mode, makes a run item for every call.
+	// DATASET_ITEM_NOT_FOUND), FAILED_PRECONDITION (LANGFUSE_REJECTED), INVALID_ARGUMENT (INVALID_FIELD). May be repeated: a
+	// trace is tied to an item of a run once, also where an answer was lost, unless the server was restarted meanwhile.
 	LinkDatasetItem(context.Context, *LinkDatasetItemRequest) (*LinkDatasetItemResponse, error)
 	// Writes scores to traces, observations or runs. Returns once they are stored; they are delivered for as long as it
 	// takes. Fails with INVALID_ARGUMENT (INVALID_FIELD), RESOURCE_EXHAUSTED (STORE_FULL).

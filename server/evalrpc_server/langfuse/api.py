@@ -17,6 +17,7 @@ from evalrpc_server.domain.documents import JsonValue
 from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.langfuse.budgets import Budgets, resource_of
+from evalrpc_server.langfuse.patience import patience_left
 from evalrpc_server.langfuse.projects import Project
 from evalrpc_server.outbound.body import ACCEPT_ENCODING
 from evalrpc_server.outbound.client import Header, HttpClient, HttpRequest
@@ -153,7 +154,7 @@ class LangfuseApi:
         seconds: float | None = None,
         expected: Collection[int] = (),
     ) -> Answer:
-        """Sends one request and returns its answer. It waits for the budget first, however long that takes.
+        """Sends one request and returns its answer. It waits for the budget first, however long that takes; see `patience_of`.
 
         Args:
             method: of HTTP.
@@ -166,9 +167,16 @@ class LangfuseApi:
             expected: statuses besides 2xx that are answers to the caller, and no errors.
 
         Raises:
-            ApiError: there is no answer, or it is neither 2xx nor expected.
+            ApiError: there is no answer, or it is neither 2xx nor expected, or the budget is used up for too long.
         """
         resource = resource_of(path)
+        if (wait := self._budgets.wait(resource)) > patience_left():
+            raise ApiError(
+                f"takes no more requests of this kind for {wait:.0f} s (rate limit)",
+                status=429,
+                retryable=True,
+                retry_after=wait,
+            )
         await self._budgets.admit(resource)
         answer = await self._exchange(
             self._prepared(method, path, params, json, content, headers), seconds or self.project.timeout
@@ -182,16 +190,17 @@ class LangfuseApi:
         """Sends a request that changes nothing, again after passing failures; takes what `request` takes.
 
         Raises:
-            ApiError: the last attempt failed, or trying again is of no use.
+            ApiError: the last attempt failed, or trying again is of no use, or would come too late.
         """
         attempt = 1
         while True:
             try:
                 return await self.request(method, path, **arguments)
             except ApiError as error:
-                if not error.retryable or attempt >= attempts:
+                pause = self.pause(attempt, error.retry_after)
+                if not error.retryable or attempt >= attempts or pause > patience_left():
                     raise
-                await self.wait(attempt, error.retry_after)
+                await self._clock.sleep(pause)
             attempt += 1
 
     async def wait(self, failures: int, retry_after: float | None = None) -> None:

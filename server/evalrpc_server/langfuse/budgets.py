@@ -58,6 +58,11 @@ class Budgets:
             await self._clock.sleep(wait)
         window.used += 1
 
+    def wait(self, resource: str) -> float:
+        """Returns the seconds until a request may be sent."""
+        window = self._windows.get(resource)
+        return self._wait(window) if window else 0.0
+
     def note(self, resource: str, status: int, headers: Mapping[str, str]) -> None:
         """Learns from an answer."""
         window = self._windows.setdefault(resource, _Window())

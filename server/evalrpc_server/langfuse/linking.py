@@ -5,24 +5,26 @@ from __future__ import annotations
 from datetime import datetime
 
 from evalrpc_server.domain.datasets import DatasetItem, Link, Linked
-from evalrpc_server.domain.documents import JsonValue
 from evalrpc_server.domain.errors import NotFoundError
 from evalrpc_server.domain.langfuse import LinkMode
 from evalrpc_server.domain.reasons import Reason
-from evalrpc_server.langfuse.api import Answer, ApiError, LangfuseApi
+from evalrpc_server.langfuse.api import LangfuseApi
 from evalrpc_server.langfuse.connections import Connection
 from evalrpc_server.langfuse.datasets import read_dataset, read_item
 from evalrpc_server.langfuse.documents import iso, members, shown, to_json
 from evalrpc_server.langfuse.identity import dataset_experiment_id, run_url
 from evalrpc_server.langfuse.pinning import dataset_not_found
-from evalrpc_server.langfuse.server import Generation, ServerInfo
-
-_RUN_ITEMS = "/api/public/dataset-run-items"
-_ATTEMPTS = 4
+from evalrpc_server.langfuse.server import Generation
+from evalrpc_server.langfuse.ties import RunItems
 
 
-async def link_item(connection: Connection, link: Link) -> Linked:
+async def link_item(connection: Connection, link: Link, run_items: RunItems) -> Linked:
     """Ties a trace to a dataset item.
+
+    Args:
+        connection: to the project.
+        link: the trace, the item and the run.
+        run_items: of the project.
 
     Raises:
         NotFoundError: there is no such dataset, or no such item in it that is active.
@@ -34,7 +36,9 @@ async def link_item(connection: Connection, link: Link) -> Linked:
     mode = info.link_mode(project.link_mode)
     run_item_id = ""
     if mode is LinkMode.RUN_ITEMS:
-        run_id, run_item_id = await _create_run_item(connection.api, link, info)
+        with_version = info.generation is not Generation.LEGACY
+        made = await run_items.make(link, item.dataset_id, with_version=with_version)
+        run_id, run_item_id = made.run_id, made.id
     else:
         run_id = dataset_experiment_id(info.project_id, item.dataset_id, link.run_name)
     return Linked(
@@ -66,41 +70,6 @@ async def _item(api: LangfuseApi, link: Link) -> DatasetItem:
         dataset_item_id=item_id,
         project=project,
     )
-
-
-async def _create_run_item(api: LangfuseApi, link: Link, info: ServerInfo) -> tuple[str, str]:
-    """Makes a dataset run item and returns the ids of its run and of itself."""
-    body: dict[str, JsonValue] = {
-        "runName": link.run_name,
-        "datasetItemId": link.dataset_item_id,
-        "traceId": link.trace_id,
-        "observationId": link.observation_id,
-    }
-    if link.run_description:
-        body["runDescription"] = link.run_description
-    if link.run_metadata:
-        body["metadata"] = dict(link.run_metadata)
-    if link.dataset_version is not None and info.generation is not Generation.LEGACY:
-        body["datasetVersion"] = iso(link.dataset_version)
-    answer = await _post(api, body)
-    try:
-        made = answer.json()
-        return str(made["datasetRunId"]), str(made["id"])
-    except (KeyError, TypeError):
-        raise ApiError("answered without the dataset run's id", status=answer.status) from None
-
-
-async def _post(api: LangfuseApi, body: dict[str, JsonValue]) -> Answer:
-    """Sends a run item; again only where an attempt surely had no effect, for each that has makes one."""
-    attempt = 1
-    while True:
-        try:
-            return await api.request("POST", _RUN_ITEMS, json=body)
-        except ApiError as error:
-            if error.sent or not error.retryable or attempt >= _ATTEMPTS:
-                raise
-            await api.wait(attempt, error.retry_after)
-        attempt += 1
 
 
 def _attributes(link: Link, item: DatasetItem, run_id: str, environment: str) -> dict[str, str]:

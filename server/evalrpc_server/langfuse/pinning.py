@@ -19,6 +19,7 @@ from evalrpc_server.domain.spec.langfuse import LangfuseDataset
 from evalrpc_server.langfuse.api import ApiError, LangfuseApi
 from evalrpc_server.langfuse.datasets import Listing, list_items, read_dataset
 from evalrpc_server.langfuse.errors import request_error
+from evalrpc_server.langfuse.patience import patience_of
 
 LOOKUP_SECONDS = 10.0
 """How long Langfuse has to answer before a request that needs it fails."""
@@ -41,7 +42,8 @@ async def lookup(project: str, seconds: float = LOOKUP_SECONDS) -> AsyncIterator
     deadline = asyncio.timeout(seconds)
     try:
         async with deadline:
-            yield
+            with patience_of(seconds):
+                yield
     except ApiError as error:
         raise request_error(error, project) from None
     except TimeoutError:

@@ -26,6 +26,7 @@ from evalrpc_server.langfuse.datasets import read_dataset
 from evalrpc_server.langfuse.linking import link_item
 from evalrpc_server.langfuse.pinning import LOOKUP_SECONDS, dataset_not_found, lookup, pin_dataset
 from evalrpc_server.langfuse.selection import Selection
+from evalrpc_server.langfuse.ties import RunItems
 
 _RETRY_SECONDS = 5.0
 
@@ -43,6 +44,9 @@ class HostedDatasets:
         self._connections = connections
         self._clock = clock
         self._spool = spool
+        self._run_items = {
+            connection.project.name: RunItems(connection.api, clock) for connection in connections
+        }
 
     async def get(self, name: str, *, project: str) -> Dataset:
         """Returns a dataset.
@@ -90,8 +94,10 @@ class HostedDatasets:
             RequestError: there is no such project, dataset or item, or Langfuse refuses or does not answer.
         """
         connection = self._connections.resolve(project)
-        async with lookup(connection.project.name):
-            return await link_item(connection, link)
+        name = connection.project.name
+        # An answer that is lost is made up for by looking, which has to wait.
+        async with lookup(name, LOOKUP_SECONDS + connection.project.links_shown_after):
+            return await link_item(connection, link, self._run_items[name])
 
 
 def _request_error(error: Error) -> RequestError:

@@ -96,8 +96,8 @@ class DatasetServiceServicer(object):
 
     def LinkDatasetItem(self, request, context):
         """Ties a trace of the caller's own to a dataset item, as part of a run. Fails with NOT_FOUND (DATASET_NOT_FOUND,
-        DATASET_ITEM_NOT_FOUND), FAILED_PRECONDITION (LANGFUSE_REJECTED), INVALID_ARGUMENT (INVALID_FIELD). Not to be repeated
-        after UNAVAILABLE without care: Langfuse before version 4, and in its dual mode, makes a run item for every call.
+        DATASET_ITEM_NOT_FOUND), FAILED_PRECONDITION (LANGFUSE_REJECTED), INVALID_ARGUMENT (INVALID_FIELD). May be repeated: a
+        trace is tied to an item of a run once, also where an answer was lost, unless the server was restarted meanwhile.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

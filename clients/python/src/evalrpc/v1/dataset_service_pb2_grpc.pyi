@@ -49,8 +49,8 @@ class DatasetServiceStub:
     """
     LinkDatasetItem: _grpc.UnaryUnaryMultiCallable[_dataset_service_pb2.LinkDatasetItemRequest, _dataset_service_pb2.LinkDatasetItemResponse]
     """Ties a trace of the caller's own to a dataset item, as part of a run. Fails with NOT_FOUND (DATASET_NOT_FOUND,
-    DATASET_ITEM_NOT_FOUND), FAILED_PRECONDITION (LANGFUSE_REJECTED), INVALID_ARGUMENT (INVALID_FIELD). Not to be repeated
-    after UNAVAILABLE without care: Langfuse before version 4, and in its dual mode, makes a run item for every call.
+    DATASET_ITEM_NOT_FOUND), FAILED_PRECONDITION (LANGFUSE_REJECTED), INVALID_ARGUMENT (INVALID_FIELD). May be repeated: a
+    trace is tied to an item of a run once, also where an answer was lost, unless the server was restarted meanwhile.
     """
     CreateScores: _grpc.UnaryUnaryMultiCallable[_dataset_service_pb2.CreateScoresRequest, _dataset_service_pb2.CreateScoresResponse]
     """Writes scores to traces, observations or runs. Returns once they are stored; they are delivered for as long as it
@@ -78,8 +78,8 @@ class DatasetServiceAsyncStub(DatasetServiceStub):
     """
     LinkDatasetItem: _aio.UnaryUnaryMultiCallable[_dataset_service_pb2.LinkDatasetItemRequest, _dataset_service_pb2.LinkDatasetItemResponse]  # type: ignore[assignment]
     """Ties a trace of the caller's own to a dataset item, as part of a run. Fails with NOT_FOUND (DATASET_NOT_FOUND,
-    DATASET_ITEM_NOT_FOUND), FAILED_PRECONDITION (LANGFUSE_REJECTED), INVALID_ARGUMENT (INVALID_FIELD). Not to be repeated
-    after UNAVAILABLE without care: Langfuse before version 4, and in its dual mode, makes a run item for every call.
+    DATASET_ITEM_NOT_FOUND), FAILED_PRECONDITION (LANGFUSE_REJECTED), INVALID_ARGUMENT (INVALID_FIELD). May be repeated: a
+    trace is tied to an item of a run once, also where an answer was lost, unless the server was restarted meanwhile.
     """
     CreateScores: _aio.UnaryUnaryMultiCallable[_dataset_service_pb2.CreateScoresRequest, _dataset_service_pb2.CreateScoresResponse]  # type: ignore[assignment]
     """Writes scores to traces, observations or runs. Returns once they are stored; they are delivered for as long as it
@@ -124,8 +124,8 @@ class DatasetServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_dataset_service_pb2.LinkDatasetItemResponse, _abc.Awaitable[_dataset_service_pb2.LinkDatasetItemResponse]]:
         """Ties a trace of the caller's own to a dataset item, as part of a run. Fails with NOT_FOUND (DATASET_NOT_FOUND,
-        DATASET_ITEM_NOT_FOUND), FAILED_PRECONDITION (LANGFUSE_REJECTED), INVALID_ARGUMENT (INVALID_FIELD). Not to be repeated
-        after UNAVAILABLE without care: Langfuse before version 4, and in its dual mode, makes a run item for every call.
+        DATASET_ITEM_NOT_FOUND), FAILED_PRECONDITION (LANGFUSE_REJECTED), INVALID_ARGUMENT (INVALID_FIELD). May be repeated: a
+        trace is tied to an item of a run once, also where an answer was lost, unless the server was restarted meanwhile.
         """
 
     def CreateScores(
