@@ -9,7 +9,7 @@ from pathlib import Path
 from evalrpc_server.domain.experiments import Experiment, State
 from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.targets.port import TaskAnswer, TaskCall
-from tests.runner.world import answer, echo, failure, results, world
+from tests.runner.world import ManualClock, answer, echo, failure, results, world
 
 
 async def test_every_item_has_one_result_and_the_experiment_succeeds(tmp_path: Path) -> None:
@@ -138,6 +138,23 @@ async def test_a_task_that_hangs_is_cut_off_after_its_time(tmp_path: Path) -> No
     assert result.outcome.error
     assert result.outcome.error.reason is Reason.TASK_TIMEOUT
     assert "task_timeout" in result.outcome.error.message
+
+
+async def test_an_attempt_that_timed_out_is_repeated_where_asked(tmp_path: Path) -> None:
+    async def task(call: TaskCall) -> TaskAnswer:
+        if call.attempt == 1:
+            await asyncio.Event().wait()
+        return answer("in time")
+
+    clock = ManualClock()
+    async with world(tmp_path, task, clock=clock) as made:
+        http = {"url": "http://127.0.0.1:1/", "retry_timeouts": True}
+        await made.start(1, task={"http": http}, task_timeout="0.05s")
+        await clock.sleepers(1)
+        clock.advance(60)
+        (result,) = results(await made.events())
+    assert result.outcome.output == answer("in time").output
+    assert [attempt.error.reason for attempt in result.outcome.retries] == [Reason.TASK_TIMEOUT]
 
 
 async def test_a_bug_in_a_target_is_the_items_error_and_tells_no_text(tmp_path: Path) -> None:

@@ -149,6 +149,7 @@ class World:
                 target=self.target,
                 task_timeout=spec.task_timeout,
                 retry=spec.retry,
+                retry_timeouts=bool(spec.task.http and spec.task.http.retry_timeouts),
                 judges=self.judges,
                 composite=self.composite,
                 clock=self.clock,

@@ -130,22 +130,6 @@ async def test_a_secret_is_found_nowhere(tmp_path: Path, endpoints: Endpoints) -
         assert secret.encode() not in place
 
 
-async def test_an_attempt_that_timed_out_is_repeated_where_asked(stubs: Stubs, endpoints: Endpoints) -> None:
-    async def slow_at_first(request: Request, exchange: Exchange) -> None:
-        if len(endpoints.requests) == 1:
-            await exchange.until_closed()
-        else:
-            await exchange.answer('"ok"')
-
-    endpoints.routes["/slow"] = slow_at_first
-    http = {"url": endpoints.url("/slow"), "retry_timeouts": True}
-    retry = {"initial_backoff": "0.001s"}
-    events = await run(stubs, spec("", "x", task={"http": http}, task_timeout="1s", retry=retry))
-    [result] = results(events)
-    assert not result.HasField("error")
-    assert result.attempts == 2
-
-
 async def test_a_throttled_endpoint_is_told_of_and_left_alone_by_all_experiments(
     stubs: Stubs, endpoints: Endpoints
 ) -> None:

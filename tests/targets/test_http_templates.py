@@ -181,6 +181,7 @@ async def test_selectors_find_the_parts_of_a_result(endpoints, outbound):
             "No [redacted].",
         ),
         ({"success": "code == `0`"}, {"code": 102, "message": "m"}, "TASK_FAILED", "success predicate"),
+        ({"selectors": {"output": "data.answer"}}, {"code": 9}, "TASK_INVALID_ANSWER", "finds nothing"),
         ({"selectors": {"contexts": "c"}}, {"c": "text"}, "TASK_INVALID_ANSWER", "contexts must be"),
         (
             {"selectors": {"output": "length(a)"}},

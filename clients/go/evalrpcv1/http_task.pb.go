@@ -388,7 +388,7 @@ func (x *HttpCall) GetCapture() map[string]string {
 // Says where in an answer the parts of a result are; a JMESPath expression each.
 type HttpSelectors struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The output. Empty: the whole answer.
+	// The output; an answer in which it finds nothing, or null, fails the item. Empty: the whole answer.
 	Output string `protobuf:"bytes,1,opt,name=output,proto3" json:"output,omitempty"`
 	// The contexts: a list of strings, or of objects with the keys text, id, source and score. Empty: none.
 	Contexts string `protobuf:"bytes,2,opt,name=contexts,proto3" json:"contexts,omitempty"`

@@ -61,8 +61,18 @@ class AnswerReader:
         if not self._selects:
             return self._stripped(read_task_answer(text))
         selector = self._selectors.get("output")
-        output = text if selector is None else _json(select(selector, value, "output"))
-        return self.with_output(output, value)
+        if selector is None:
+            return self.with_output(text, value)
+        output = select(selector, value, "output")
+        if output is None:
+            raise self.failed(
+                "gave an answer in which the task's selectors.output finds nothing",
+                value,
+                reason=Reason.TASK_INVALID_ANSWER,
+                field="output",
+                description="is missing",
+            )
+        return self.with_output(_json(output), value)
 
     def check(self, value: JsonValue) -> None:
         """Looks whether an answer is one of success.
@@ -90,19 +100,28 @@ class AnswerReader:
         text = found if isinstance(found, str) else _encode(found).decode()
         return self._endpoint.excerpt(text.encode("utf-8"))[:_MAX_QUOTED].rstrip(". ")
 
-    def failed(self, problem: str, value: JsonValue = None) -> TaskError:
+    def failed(
+        self,
+        problem: str,
+        value: JsonValue = None,
+        *,
+        reason: Reason = Reason.TASK_FAILED,
+        **more: str,
+    ) -> TaskError:
         """Makes the failure of an item that its answer tells of.
 
         Args:
             problem: what the endpoint did, to follow its address in a sentence.
             value: the answer, of which the beginning is kept.
+            reason: why the item failed.
+            more: the particulars, for programs.
         """
-        metadata = {"endpoint": self._endpoint.origin}
+        metadata = {"endpoint": self._endpoint.origin, **more}
         if value is not None:
             metadata["body"] = self._endpoint.excerpt(_encode(value))
         return TaskError(
             Error(
-                reason=Reason.TASK_FAILED,
+                reason=reason,
                 message=f"The task endpoint {self._endpoint.origin} {problem}.",
                 metadata=metadata,
             )

@@ -292,7 +292,7 @@ class HttpSelectors(_message.Message):
     ERROR_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     output: _builtins.str
-    """The output. Empty: the whole answer."""
+    """The output; an answer in which it finds nothing, or null, fails the item. Empty: the whole answer."""
     contexts: _builtins.str
     """The contexts: a list of strings, or of objects with the keys text, id, source and score. Empty: none."""
     input_tokens: _builtins.str

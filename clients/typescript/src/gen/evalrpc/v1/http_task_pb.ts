@@ -351,7 +351,7 @@ export const HttpCallSchema: GenMessage<HttpCall, {jsonType: HttpCallJson}> = /*
  */
 export type HttpSelectors = Message<"evalrpc.v1.HttpSelectors"> & {
   /**
-   * The output. Empty: the whole answer.
+   * The output; an answer in which it finds nothing, or null, fails the item. Empty: the whole answer.
    *
    * @generated from field: string output = 1;
    */
@@ -407,7 +407,7 @@ export type HttpSelectors = Message<"evalrpc.v1.HttpSelectors"> & {
  */
 export type HttpSelectorsJson = {
   /**
-   * The output. Empty: the whole answer.
+   * The output; an answer in which it finds nothing, or null, fails the item. Empty: the whole answer.
    *
    * @generated from field: string output = 1;
    */
