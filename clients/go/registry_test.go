@@ -75,3 +75,14 @@ func TestBuiltinsAreListedByLevel(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestDefinitionsAreListed(t *testing.T) {
+	found := all(t, connect(t).ListDefinitions(within(t)))
+	equal(t, "definitions", len(found), 1)
+	equal(t, "name", found[0].Name, "nightly")
+	equal(t, "bound", found[0].Experiment.GetMaxConcurrency(), 3)
+	equal(t, "problem", found[0].Problem, "")
+	if found[0].UpdateTime.IsZero() {
+		t.Error("no time")
+	}
+}

@@ -15,6 +15,7 @@ import grpc
 import httpx
 import pytest
 
+from evalrpc import AsyncClient
 from evalrpc.v1 import definition_pb2
 from tests.http.triggering import SECONDS, SECRET, body_of, signed
 from tests.servers import Server, Stubs, serving
@@ -164,6 +165,13 @@ async def test_definitions_are_listed_in_pages_with_what_is_wrong(webhooks: Webh
     assert not found[1].HasField("experiment")
     assert found[1].problem == "taks: is not a field of the spec; see ExperimentSpec for those that are"
     assert found[1].update_time.seconds > 0
+    async with AsyncClient(webhooks.server.grpc, token=TOKEN) as client:
+        definitions = [each async for each in client.list_definitions(page_size=1)]
+    assert [(each.name, each.problem) for each in definitions] == [
+        (each.name, each.problem) for each in found
+    ]
+    assert (definitions[0].experiment or {})["max_concurrency"] == 3
+    assert definitions[1].experiment is None
 
 
 def test_runs_are_told_to_those_with_a_token(webhooks: Webhooks) -> None:

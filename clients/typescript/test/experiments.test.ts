@@ -20,6 +20,17 @@ describe('experiments', () => {
     app.openGate();
   });
 
+  test('are kept on the server under names', async ({ client }) => {
+    const [definition, ...others] = await all(client.listDefinitions({ pageSize: 1 }));
+    expect(others).toEqual([]);
+    expect(definition).toEqual({
+      name: 'nightly',
+      experiment: { description: 'every night', maxConcurrency: 3 },
+      problem: '',
+      updateTime: expect.any(Date),
+    });
+  });
+
   test('are listed over all pages', async ({ client, app }) => {
     const name = `paged ${app.task}`;
     const started: string[] = [];

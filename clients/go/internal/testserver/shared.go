@@ -3,6 +3,7 @@ package testserver
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"testing"
 )
 
@@ -19,7 +20,12 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(folder) }() // a folder of its own, in the system's place for such
-	if Shared, err = Start(folder, ""); err != nil {
+	definitions := filepath.Join(folder, "definitions")
+	if err := define(definitions, "nightly", `{"description": "every night", "max_concurrency": 3}`); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	if Shared, err = Start(folder, "", "EVALRPC_DEFINITIONS="+definitions); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -30,4 +36,12 @@ func run(m *testing.M) int {
 		return 1
 	}
 	return m.Run()
+}
+
+// define keeps an experiment under a name.
+func define(folder, name, spec string) error {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(folder, name+".json"), []byte(spec), 0o600)
 }

@@ -1,3 +1,5 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { startServer, temporaryDirectory } from './processes.js';
 
@@ -11,7 +13,10 @@ declare module 'vitest' {
 /** Starts one server for all tests that do not need one of their own. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const directory = await temporaryDirectory();
-  const server = await startServer(directory.path);
+  const definitions = join(directory.path, 'definitions');
+  await mkdir(definitions);
+  await writeFile(join(definitions, 'nightly.json'), '{"description": "every night", "max_concurrency": 3}');
+  const server = await startServer(directory.path, { flags: ['--definitions', definitions] });
   project.provide('serverAddress', server.address);
   return async () => {
     await server.kill();

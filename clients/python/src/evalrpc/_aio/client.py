@@ -11,6 +11,7 @@ from grpc import aio
 
 from evalrpc import _requests as requests
 from evalrpc._aio.comparisons import AsyncComparisonCalls
+from evalrpc._aio.definitions import AsyncDefinitionCalls
 from evalrpc._aio.evaluators import AsyncEvaluatorCalls
 from evalrpc._aio.langfuse_style import AsyncLangfuseStyle
 from evalrpc._aio.run import AsyncRun, AsyncStream
@@ -45,7 +46,9 @@ from evalrpc.v1 import (
 )
 
 
-class AsyncClient(AsyncComparisonCalls, AsyncEvaluatorCalls, AsyncLangfuseStyle, AsyncWorkerCalls):
+class AsyncClient(
+    AsyncComparisonCalls, AsyncDefinitionCalls, AsyncEvaluatorCalls, AsyncLangfuseStyle, AsyncWorkerCalls
+):
     """A connection to an evalrpc server. Close it, or use it in an `async with` block.
 
     Nothing is sent on construction: a server that cannot be reached shows with the first call. Every call may raise

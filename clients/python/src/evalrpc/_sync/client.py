@@ -30,6 +30,7 @@ from evalrpc._spec.data import (
 )
 from evalrpc._spec.experiment import ExperimentFields, SpecLike, build_spec, large_items, set_reference
 from evalrpc._sync.comparisons import ComparisonCalls
+from evalrpc._sync.definitions import DefinitionCalls
 from evalrpc._sync.evaluators import EvaluatorCalls
 from evalrpc._sync.langfuse_style import LangfuseStyle
 from evalrpc._sync.run import Run, Stream
@@ -44,7 +45,7 @@ from evalrpc.v1 import (
 )
 
 
-class Client(ComparisonCalls, EvaluatorCalls, LangfuseStyle, WorkerCalls):
+class Client(ComparisonCalls, DefinitionCalls, EvaluatorCalls, LangfuseStyle, WorkerCalls):
     """A connection to an evalrpc server. Safe to use from several threads; close it, or use it in a `with` block.
 
     Nothing is sent on construction: a server that cannot be reached shows with the first call. Every call may raise
