@@ -16,6 +16,7 @@ import (
 	"github.com/evalrpc/evalrpc/tests/conformance/evaluators"
 	"github.com/evalrpc/evalrpc/tests/conformance/events"
 	"github.com/evalrpc/evalrpc/tests/conformance/exact_integers"
+	"github.com/evalrpc/evalrpc/tests/conformance/judges"
 	"github.com/evalrpc/evalrpc/tests/conformance/large_documents"
 	"github.com/evalrpc/evalrpc/tests/conformance/link_trace"
 	"github.com/evalrpc/evalrpc/tests/conformance/local_data"
@@ -54,6 +55,7 @@ var features = map[string]func(context.Context, *stage.Stage) any{
 	"evaluators":            evaluators.Run,
 	"events":                events.Run,
 	"exact_integers":        exact_integers.Run,
+	"judges":                judges.Run,
 	"large_documents":       large_documents.Run,
 	"link_trace":            link_trace.Run,
 	"local_data":            local_data.Run,
