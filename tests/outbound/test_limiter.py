@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Callable
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from evalrpc_server.domain.stopwatch import Stopwatch
 from evalrpc_server.outbound.limiter import EndpointLimiter
 from evalrpc_server.outbound.limits import Limiters
+from evalrpc_server.outbound.quotas import parse_reset
 from tests.outbound.virtual_time import VirtualClock
 
 Refuses = Callable[[float], float | None]
@@ -154,6 +156,16 @@ async def test_what_is_left_of_a_quota_is_respected(headers, seconds):
     limiter.observe(headers)
     limiter.leave()
     assert await clock.run(limiter.admit()) == pytest.approx(seconds)
+
+
+def test_resets_are_read_in_every_form():
+    assert parse_reset("1h2m3.5s") == 3723.5
+    assert parse_reset("12ms") == pytest.approx(0.012)
+    assert parse_reset("30") == 30
+    now = time.time()
+    assert parse_reset(str(int(now) + 60)) == pytest.approx(60, abs=5)
+    assert parse_reset(str(int(now * 1000) + 60_000)) == pytest.approx(60, abs=5)
+    assert parse_reset("tomorrow") is None
 
 
 async def test_the_wait_is_not_part_of_the_calls_time():

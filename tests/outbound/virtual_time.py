@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-_STEPS = 20
+_STEPS = 10
 
 
 class VirtualClock:

@@ -115,3 +115,16 @@ async def test_a_preset_sees_its_products_failures(endpoints, name, said):
 def test_the_documentation_lists_every_preset():
     shown = set(re.findall(r"\(presets/([a-z0-9-]+)\.yaml\)", DOCUMENTATION.read_text()))
     assert shown == {path.stem for path in PRESETS.glob("*.yaml")}
+
+
+def test_the_documentations_fragments_are_accepted():
+    fragments = re.findall(
+        r"^```(?:yaml|json)\n(.*?)^```", DOCUMENTATION.read_text(), re.DOTALL | re.MULTILINE
+    )
+    assert len(fragments) >= 4
+    for fragment in fragments:
+        fields = yaml.safe_load(fragment)
+        fields = fields["task"]["http"] if "task" in fields else {"url": "https://a.example/", **fields}
+        json_format.ParseDict({"http": fields}, task := task_pb2.Task())
+        message = experiment_spec_pb2.ExperimentSpec(name="n", upload="u", task=task)
+        assert spec_from_message(message, item_count=None, path="experiment")[1] == []

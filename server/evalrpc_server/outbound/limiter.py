@@ -154,8 +154,8 @@ class EndpointLimiter:
         self._ceiling = accepted
         self._rate = accepted * SLOW_START_SHARE
         self._slow_start = self._first_burst = True
-        if self._decreased == -math.inf or not retry_after:
-            self._pause(now + (retry_after or _UNKNOWN_PAUSE))
+        if not retry_after:
+            self._pause(now + _UNKNOWN_PAUSE)
         self._decreased = self._grown = now
 
     def _decrease(self, now: float) -> bool:

@@ -1,7 +1,7 @@
 """What endpoints say of the calls and tokens that are left, in the headers that are in use for it.
 
 * `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`: OpenAI and what is compatible with it; reset as "6m0s" or "12ms".
-* `x-ratelimit-{limit,remaining,reset}`: GitHub and many others; reset in seconds, or as a Unix time.
+* `x-ratelimit-{limit,remaining,reset}`: GitHub and many others; reset in seconds, or as a Unix time, also in milliseconds.
 * `ratelimit-{limit,remaining,reset}`: draft-ietf-httpapi-ratelimit-headers-07; reset in seconds.
 * `ratelimit: "default";r=50;t=30`: the later drafts.
 """
@@ -24,6 +24,7 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _PARTS = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _UNIX_TIMES = 1e9
+_UNIX_MILLISECONDS = 1e11
 _LOW_SHARE = 0.02
 """The share of a quota below which it counts as used up: calls are under way that it does not know of yet."""
 
@@ -82,13 +83,15 @@ def read_quotas(headers: Mapping[str, str]) -> Iterator[Quota]:
 
 
 def parse_reset(value: str) -> float | None:
-    """Returns the seconds of a reset: "30", "6m0s", "12ms", or a Unix time; None where it is something else."""
+    """Returns the seconds of a reset: "30", "6m0s", "12ms", or a Unix time, also in milliseconds; None where it is something else."""
     value = value.strip()
     if _PARTS.fullmatch(value):
         return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(value))
     seconds = _number(value)
     if seconds is None:
         return None
+    if seconds > _UNIX_MILLISECONDS:
+        seconds /= 1000
     return max(seconds - time.time(), 0.0) if seconds > _UNIX_TIMES else seconds
 
 
