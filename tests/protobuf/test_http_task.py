@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from google.protobuf import json_format
 
 from evalrpc.v1 import experiment_spec_pb2
+from evalrpc_server.domain.errors import Violation
+from evalrpc_server.domain.spec.experiment import ExperimentSpec
 from evalrpc_server.protobuf.spec import spec_from_message, spec_to_message
 
 URL = "http://127.0.0.1:9000"
@@ -28,7 +32,7 @@ FULL = {
 }
 
 
-def read(http):
+def read(http: dict[str, Any]) -> tuple[ExperimentSpec | None, list[Violation]]:
     message = json_format.ParseDict(
         {"name": "n", "upload": "u", "task": {"http": http}}, experiment_spec_pb2.ExperimentSpec()
     )

@@ -8,6 +8,8 @@ import pytest
 from google.protobuf import json_format
 
 from evalrpc.v1 import experiment_spec_pb2
+from evalrpc_server.domain.errors import Violation
+from evalrpc_server.domain.spec.experiment import ExperimentSpec
 from evalrpc_server.protobuf.spec import spec_from_message, spec_to_message
 
 OPENAI: dict[str, Any] = {"model": "m"}
@@ -15,7 +17,7 @@ DIFY: dict[str, Any] = {"url": "http://dify/v1", "api_key": "${secret:K}"}
 RAGFLOW: dict[str, Any] = {"url": "http://ragflow", "api_key": "${secret:K}", "chat_id": "c"}
 
 
-def read(kind: str, fields: dict[str, Any]):
+def read(kind: str, fields: dict[str, Any]) -> tuple[ExperimentSpec | None, list[Violation]]:
     given = {"name": "n", "upload": "u", "task": {kind: fields}}
     message = json_format.ParseDict(given, experiment_spec_pb2.ExperimentSpec())
     return spec_from_message(message, item_count=None, path="experiment")
@@ -23,6 +25,7 @@ def read(kind: str, fields: dict[str, Any]):
 
 def test_defaults_are_echoed_and_keys_that_are_written_out_are_not():
     spec, _ = read("openai", OPENAI | {"api_key": "sk-0123456789abcdef0123"})
+    assert spec is not None
     task = spec_to_message(spec).task.openai
     assert task.base_url == "https://api.openai.com/v1"
     assert task.api_key == "[redacted]"
