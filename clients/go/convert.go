@@ -125,17 +125,20 @@ func evaluationsFromMessages(messages []*evalrpcv1.Evaluation) []Evaluation {
 	return evaluations
 }
 
+func experimentItemFromMessage(message *evalrpcv1.ExperimentItem) ExperimentItem {
+	return ExperimentItem{
+		ID:             message.GetId(),
+		Index:          int(message.GetIndex()),
+		DatasetItemID:  message.GetDatasetItemId(),
+		Input:          jsonFromMessage(message.GetInput()),
+		ExpectedOutput: jsonFromMessage(message.GetExpectedOutput()),
+		Metadata:       jsonFromMessage(message.GetMetadata()),
+	}
+}
+
 func itemResultFromMessage(message *evalrpcv1.ItemResult) *ItemResult {
-	item := message.GetItem()
 	return &ItemResult{
-		Item: ExperimentItem{
-			ID:             item.GetId(),
-			Index:          int(item.GetIndex()),
-			DatasetItemID:  item.GetDatasetItemId(),
-			Input:          jsonFromMessage(item.GetInput()),
-			ExpectedOutput: jsonFromMessage(item.GetExpectedOutput()),
-			Metadata:       jsonFromMessage(item.GetMetadata()),
-		},
+		Item:               experimentItemFromMessage(message.GetItem()),
 		Trial:              int(message.GetTrial()),
 		Output:             jsonFromMessage(message.GetOutput()),
 		Evaluations:        evaluationsFromMessages(message.GetEvaluations()),

@@ -49,6 +49,7 @@ func experimentFromMessage(message *evalrpcv1.Experiment) *Experiment {
 		Waiting:            failureFromMessage(message.GetWaiting()),
 		TaskSpending:       spendingFromMessage(message.GetTaskSpending()),
 		EvaluationSpending: spendingFromMessage(message.GetEvaluationSpending()),
+		Origin:             originFromMessage(message.GetOrigin()),
 		RequestID:          message.GetRequestId(),
 		Spec:               spec,
 	}
@@ -62,10 +63,22 @@ func experimentFromMessage(message *evalrpcv1.Experiment) *Experiment {
 		experiment.Summaries = append(experiment.Summaries, summaryFromMessage(summary))
 	}
 	for _, gate := range message.GetGates() {
-		experiment.Gates = append(experiment.Gates,
-			GateResult{gate.GetName(), gate.GetPassed(), gate.GetMessage(), gate.Value})
+		experiment.Gates = append(experiment.Gates, gateResultFromMessage(gate))
 	}
 	return experiment
+}
+
+func gateResultFromMessage(message *evalrpcv1.GateResult) GateResult {
+	result := GateResult{
+		Name:    message.GetName(),
+		Passed:  message.GetPassed(),
+		Message: message.GetMessage(),
+		Value:   message.Value,
+	}
+	if message.GetVerdict() != evalrpcv1.Verdict_VERDICT_UNSPECIFIED {
+		result.Verdict = verdictFromMessage(message.GetVerdict())
+	}
+	return result
 }
 
 func summaryFromMessage(message *evalrpcv1.EvaluationSummary) EvaluationSummary {
@@ -79,6 +92,7 @@ func summaryFromMessage(message *evalrpcv1.EvaluationSummary) EvaluationSummary 
 		StandardDeviation: message.StandardDeviation,
 		Min:               message.Min,
 		Max:               message.Max,
+		Clusters:          int(message.GetClusters()),
 		Quantiles:         make(map[float64]float64, len(message.GetQuantiles())),
 		Labels:            make(map[string]int, len(message.GetLabels())),
 	}
@@ -110,6 +124,13 @@ func langfuseFromMessage(message *evalrpcv1.LangfuseStatus) *LangfuseStatus {
 		LastError:     failureFromMessage(message.GetLastError()),
 		LastErrorTime: timeOf(message.GetLastErrorTime()),
 	}
+}
+
+func originFromMessage(message *evalrpcv1.Origin) *Origin {
+	if message == nil {
+		return nil
+	}
+	return &Origin{message.GetExperimentId(), strings.TrimPrefix(message.GetKind().String(), "ORIGIN_KIND_")}
 }
 
 func spendingFromMessage(message *evalrpcv1.Spending) *Spending {

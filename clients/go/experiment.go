@@ -66,6 +66,8 @@ type EvaluationSummary struct {
 	Quantiles map[float64]float64
 	// Labels tells how often each label was given.
 	Labels map[string]int
+	// Clusters that the standard error counts; 0 if it counts independent values.
+	Clusters int
 }
 
 // Interval is an interval of confidence.
@@ -112,6 +114,8 @@ type GateResult struct {
 	Message string
 	// Value that was compared; nil if there is none, and the gate fails.
 	Value *float64
+	// Verdict of a gate on a baseline; empty for other gates.
+	Verdict ComparisonVerdict
 }
 
 // Spending is what calls to language models took so far, as far as it is known.
@@ -124,6 +128,14 @@ type Spending struct {
 	CostUSD float64
 	// Unknown counts calls that did not say what they took.
 	Unknown int
+}
+
+// Origin names the experiment that another one looks at again.
+type Origin struct {
+	// ExperimentID of the earlier one.
+	ExperimentID string
+	// Kind tells what is done with it: "EVALUATE" for its outputs anew, "RETRY" for what failed.
+	Kind string
 }
 
 // Experiment is one run of a spec over its data, as it is at the moment.
@@ -168,6 +180,8 @@ type Experiment struct {
 	TaskSpending *Spending
 	// EvaluationSpending is what the evaluators' models took; nil if none did.
 	EvaluationSpending *Spending
+	// Origin is the experiment that this one looks at again; nil if there is none.
+	Origin *Origin
 	// RequestID that it was started with.
 	RequestID string
 	// Spec with defaults filled in, as the contract has it; inline items are left out.

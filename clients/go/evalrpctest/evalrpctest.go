@@ -46,6 +46,19 @@ func AssertAtMost(t testing.TB, result *evalrpc.ExperimentResult, name string, b
 	check(t, result, name, fmt.Sprintf("at most %g", bound), bound, func(value, bound float64) bool { return value > bound })
 }
 
+// AssertGates fails the test unless every gate of the spec holds; there must be one.
+func AssertGates(t testing.TB, result *evalrpc.ExperimentResult) {
+	t.Helper()
+	if len(result.Experiment.Gates) == 0 {
+		t.Errorf("%s: the spec has no gates", result.RunName())
+	}
+	for _, gate := range result.Experiment.Gates {
+		if !gate.Passed {
+			t.Errorf("%s: gate %s: %s", result.RunName(), gate.Name, gate.Message)
+		}
+	}
+}
+
 // AssertNoFailures fails the test if a task failed, or an evaluator.
 func AssertNoFailures(t testing.TB, result *evalrpc.ExperimentResult) {
 	t.Helper()

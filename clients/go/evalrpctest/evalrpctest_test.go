@@ -9,6 +9,7 @@ import (
 
 	"github.com/evalrpc/evalrpc/clients/go"
 	"github.com/evalrpc/evalrpc/clients/go/evalrpctest"
+	"github.com/evalrpc/evalrpc/clients/go/evalrpcv1"
 	"github.com/evalrpc/evalrpc/clients/go/internal/testserver"
 )
 
@@ -27,7 +28,7 @@ func (r *recorder) Errorf(format string, arguments ...any) {
 }
 
 // quiz asks for four capitals; so many of the answers are right.
-func quiz(t *testing.T, rightAnswers int) *evalrpc.ExperimentResult {
+func quiz(t *testing.T, rightAnswers int, gates ...*evalrpcv1.Gate) *evalrpc.ExperimentResult {
 	t.Helper()
 	client, err := evalrpc.NewClient(testserver.Shared.Address)
 	if err != nil {
@@ -35,7 +36,8 @@ func quiz(t *testing.T, rightAnswers int) *evalrpc.ExperimentResult {
 	}
 	defer func() { _ = client.Close() }()
 	return evalrpctest.Run(t, client, evalrpc.RunOptions{
-		Name: "Geography Quiz",
+		Name:  "Geography Quiz",
+		Gates: gates,
 		Data: evalrpc.Items{
 			{ID: "fr", Input: 0, ExpectedOutput: "right"}, {ID: "de", Input: 1, ExpectedOutput: "right"},
 			{ID: "it", Input: 2, ExpectedOutput: "right"}, {ID: "es", Input: 3, ExpectedOutput: "right"},
@@ -96,5 +98,24 @@ func TestFailuresAndMissingValuesFail(t *testing.T) {
 	if len(noted.errors) != 3 || !strings.Contains(noted.errors[0], "item 4 (es)") ||
 		!strings.Contains(noted.errors[2], "no value of tone") {
 		t.Errorf("%q", noted.errors)
+	}
+}
+
+func TestGatesPassAboveTheirBoundAndFailBelow(t *testing.T) {
+	gate := func(bound float64) *evalrpcv1.Gate {
+		threshold := &evalrpcv1.ThresholdGate{Value: bound}
+		return &evalrpcv1.Gate{Evaluation: "accuracy", Rule: &evalrpcv1.Gate_Threshold{Threshold: threshold}}
+	}
+	evalrpctest.AssertGates(t, quiz(t, 4, gate(0.8)))
+
+	below := &recorder{TB: t}
+	evalrpctest.AssertGates(below, quiz(t, 2, gate(0.8)))
+	if len(below.errors) != 1 || !strings.Contains(below.errors[0], "gate accuracy mean >= 0.8: the mean of accuracy is 0.666667") {
+		t.Errorf("errors: %v", below.errors)
+	}
+	none := &recorder{TB: t}
+	evalrpctest.AssertGates(none, quiz(t, 4))
+	if len(none.errors) != 1 {
+		t.Errorf("errors: %v", none.errors)
 	}
 }
