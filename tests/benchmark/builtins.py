@@ -13,22 +13,34 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import jsonschema_rs
+import numpy as np
 import re2
+from cel_expr_python import cel
 from rapidfuzz.distance import JaroWinkler, LCSseq, Levenshtein
 
 from evalrpc_server.evaluators.builtin.judge import judge
 from evalrpc_server.evaluators.builtin.params import Params
 from evalrpc_server.evaluators.builtin.table import BUILTINS
 from evalrpc_server.evaluators.builtin.validation import read_params
+from evalrpc_server.evaluators.embedding import cosine
+from evalrpc_server.evaluators.expression.evaluator import judge_by
+from evalrpc_server.evaluators.judge.forms import score_form
+from evalrpc_server.evaluators.judge.parsing import read_answer
 from evalrpc_server.evaluators.port import Case
 from tests.evaluators.cases import case
 
 PAIRS = 200
 ROUNDS = 5
 SCHEMA = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
+
+
+_SOURCE = random.Random(2)
+_VECTORS = [tuple(_SOURCE.gauss(0, 1) for _ in range(1536)) for _ in range(PAIRS + 1)]
+_ARRAYS = [np.array(vector) for vector in _VECTORS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +101,34 @@ def measure() -> list[Rate]:
     return rates
 
 
+def measure_others() -> list[Rate]:
+    """Measures an expression beside the CEL library, and reading a judge's verdict beside parsing its JSON."""
+    texts = pairs()
+    cases = [case(output, expected) for output, expected in texts]
+    source = "output.contains(expected_output) && size(output) < 1000"
+    kinds = dict.fromkeys(("output", "expected_output"), cel.Type.DYN)
+    compiled = cel.NewEnv(variables=kinds).compile(source)
+    form = score_form(0, 1)
+    answers = [json.dumps({"reasoning": output, "score": 0.5}) for output, _ in texts]
+    return [
+        Rate(
+            "expression",
+            _rate(lambda: [judge_by({}, source, "e", judged) for judged in cases]),
+            _rate(lambda: [compiled.eval(data={"output": a, "expected_output": b}) for a, b in texts]),
+        ),
+        Rate(
+            "judge verdict",
+            _rate(lambda: [form.read(read_answer(answer)) for answer in answers]),
+            _rate(lambda: [json.loads(answer) for answer in answers]),
+        ),
+        Rate(
+            "cosine 1536",
+            _rate(lambda: [cosine(one, other) for one, other in pairwise(_VECTORS)]),
+            _rate(lambda: [np.dot(a, b) for a, b in pairwise(_ARRAYS)]),
+        ),
+    ]
+
+
 def _judge_all(name: str, params: Params, cases: list[Case]) -> None:
     for judged in cases:
         judge({}, name, params, name, judged)
@@ -99,7 +139,7 @@ def _compare_all(library: Callable[[str, str], object], texts: list[tuple[str, s
         library(output, expected)
 
 
-def _rate(work: Callable[[], None]) -> float:
+def _rate(work: Callable[[], object]) -> float:
     best = float("inf")
     for _ in range(ROUNDS):
         began = time.perf_counter()
@@ -111,7 +151,7 @@ def _rate(work: Callable[[], None]) -> float:
 def main() -> None:
     """Prints the table."""
     sys.stdout.write(f"{'builtin':<14}{'builtin/s':>12}{'library/s':>12}{'us more':>9}\n")
-    for rate in measure():
+    for rate in [*measure(), *measure_others()]:
         more = 1e6 / rate.builtin - 1e6 / rate.library
         sys.stdout.write(f"{rate.name:<14}{rate.builtin:>12,.0f}{rate.library:>12,.0f}{more:>9.1f}\n")
 
