@@ -14,9 +14,10 @@ from pydantic import ValidationError
 
 from evalrpc_server.addresses import ListenError
 from evalrpc_server.app import App
-from evalrpc_server.check import Verdict, check, report
+from evalrpc_server.check import check, report
 from evalrpc_server.config import Settings, parse, settings_from
 from evalrpc_server.definitions.directory import DefinitionsError
+from evalrpc_server.findings import Verdict
 from evalrpc_server.health import check_health
 from evalrpc_server.langfuse.projects import ProjectsError
 from evalrpc_server.logs import LogFormat, Logs

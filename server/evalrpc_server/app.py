@@ -27,7 +27,7 @@ from evalrpc_server.langfuse.service import HostedDatasets
 from evalrpc_server.listening import HttpParts, open_definitions, webhook_secret_names
 from evalrpc_server.outbound.client import HttpClient
 from evalrpc_server.outbound.outbound import Outbound
-from evalrpc_server.outbound.policy import parse_policy
+from evalrpc_server.outbound.policy import OutboundPolicy, parse_policy
 from evalrpc_server.outbound.sealing import load_sealing
 from evalrpc_server.outbound.secrets import Secrets
 from evalrpc_server.outbound.settings import OutboundSettings
@@ -152,7 +152,7 @@ class App:
             conclusions=Conclusions(store, comparisons),
         )
         acceptance = Acceptance(store, clock, langfuse, seal=self._secrets.seal, comparisons=comparisons)
-        definitions = open_definitions(settings, acceptance, clock)
+        definitions = open_definitions(settings, clock)
         await self._closing.enter_async_context(definitions.watched())
         self._rpc = RpcServer(
             self._services(
@@ -274,6 +274,10 @@ def outbound_settings(settings: Settings) -> OutboundSettings:
 
 def caller_settings(settings: Settings) -> OutboundSettings:
     """Returns how calls to what callers name leave the server: the outbound policy decides about each connection."""
+    return replace(outbound_settings(settings), check_address=outbound_policy(settings))
+
+
+def outbound_policy(settings: Settings) -> OutboundPolicy:
+    """Returns which addresses callers may have called; private ones by default only of a server that is private too."""
     local = is_local(settings.listen) and (not settings.http_listen or is_local(settings.http_listen))
-    policy = parse_policy(settings.outbound_allow, local=local)
-    return replace(outbound_settings(settings), check_address=policy)
+    return parse_policy(settings.outbound_allow, local=local)

@@ -6,16 +6,16 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
 from evalrpc_server import __version__
 from evalrpc_server.addresses import ListenError
 from evalrpc_server.app import outbound_settings, rpc_settings
+from evalrpc_server.check_security import check_security
 from evalrpc_server.config import Settings
 from evalrpc_server.domain.clock import SystemClock
 from evalrpc_server.domain.langfuse import LinkMode
+from evalrpc_server.findings import Finding, Verdict
 from evalrpc_server.langfuse.api import ApiError
 from evalrpc_server.langfuse.connections import Connection, Connections
 from evalrpc_server.langfuse.projects import LinkSetting, Projects, ProjectsError, load_projects
@@ -42,29 +42,12 @@ _GENERATIONS = {
 }
 
 
-class Verdict(Enum):
-    """How a finding is."""
-
-    OK = "ok"
-    NONE = "-"
-    WRONG = "WRONG"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at: what it is like, and how to mend what is wrong with it."""
-
-    subject: str
-    verdict: Verdict
-    text: str
-    hint: str = ""
-
-
 async def check(settings: Settings, secrets: Secrets) -> list[Finding]:
-    """Looks at the configuration, the store and each Langfuse project."""
+    """Looks at the configuration, the store, what protects it, and each Langfuse project."""
     async with AsyncExitStack() as closing:
         findings = [finding async for finding in _configuration(settings, secrets)]
         findings.append(await _store(settings))
+        findings += await check_security(settings, secrets)
         try:
             projects = load_projects(os.environ, settings.langfuse_projects, secrets)
         except ProjectsError as error:

@@ -29,9 +29,9 @@ from evalrpc_server.triggers.trigger import Trigger, TriggerSettings
 _NAMES = SpecNames(members=FIELD_NAMES, read=spec_fields)
 
 
-def open_definitions(settings: Settings, acceptance: Acceptance, clock: Clock) -> Definitions:
+def open_definitions(settings: Settings, clock: Clock) -> Definitions:
     """Returns the configured definitions; they are read once they are watched."""
-    return Definitions(settings.definitions, DefinitionCheck(_NAMES, spec_from_fields, acceptance), clock)
+    return Definitions(settings.definitions, DefinitionCheck(_NAMES, spec_from_fields), clock)
 
 
 def webhook_secret_names(settings: Settings) -> Sequence[str]:

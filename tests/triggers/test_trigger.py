@@ -30,7 +30,7 @@ class Triggers:
 
     def __init__(self, made: World, directory: Path, default: str = "") -> None:
         acceptance = Acceptance(made.store, made.clock, seal=lambda value: f"${{sealed:{value[::-1]}}}")
-        check = DefinitionCheck(NAMES, spec_from_fields, acceptance)
+        check = DefinitionCheck(NAMES, spec_from_fields)
         self.made = made
         self.directory = directory
         self.definitions = Definitions(directory, check, made.clock)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from evalrpc_server.domain.documents import JsonValue
 from evalrpc_server.domain.errors import InvalidRequestError, Violation
-from evalrpc_server.runner.acceptance import Acceptance
+from evalrpc_server.domain.spec.experiment import ExperimentSpec
+from evalrpc_server.evaluators.acceptance import Level, find_violations
 from evalrpc_server.triggers.merging import merged
 from evalrpc_server.triggers.planning import SpecNames
 from evalrpc_server.triggers.trigger import SpecReader
@@ -24,10 +25,9 @@ _OTHER_DATA = ("items", "upload")
 class DefinitionCheck:
     """Checks the members of a definition; what a webhook may bring, the task among it, may be missing."""
 
-    def __init__(self, names: SpecNames, read_spec: SpecReader, acceptance: Acceptance) -> None:
+    def __init__(self, names: SpecNames, read_spec: SpecReader) -> None:
         self._names = names
         self._read_spec = read_spec
-        self._acceptance = acceptance
 
     async def __call__(self, members: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
         """Returns the members in the contract's own way of writing.
@@ -43,12 +43,23 @@ class DefinitionCheck:
                 merged({"task": _SOME_TASK, **_SOMETHING} if "task" not in fields else _SOMETHING, fields), ""
             )
             if spec is not None:
-                found = await self._acceptance.find_violations(
-                    spec.evaluators, spec.composite_evaluator, spec.run_evaluators, path=""
-                )
-                # An evaluator may be registered after the definition was written.
-                found = [each for each in found if not each.path.endswith(".registered")]
-                violations += [Violation(each.path.removeprefix("."), each.description) for each in found]
+                violations += _evaluator_violations(spec)
         if violations:
             raise InvalidRequestError(violations)
         return fields
+
+
+def _evaluator_violations(spec: ExperimentSpec) -> list[Violation]:
+    """Returns what is wrong with evaluators; one that is referred to may be registered later, and is not looked at."""
+    places = [
+        *((f"evaluators[{number}]", each, Level.ITEM) for number, each in enumerate(spec.evaluators)),
+        *((f"run_evaluators[{number}]", each, Level.RUN) for number, each in enumerate(spec.run_evaluators)),
+    ]
+    if spec.composite_evaluator:
+        places.append(("composite_evaluator", spec.composite_evaluator, Level.ITEM))
+    return [
+        Violation(f"{place}.{each.path}", each.description)
+        for place, evaluator, level in places
+        if evaluator.registered is None
+        for each in find_violations(evaluator, level)
+    ]
