@@ -464,7 +464,8 @@ func (x *GrpcEvaluator) GetEvaluator() string {
 }
 
 // Evaluates a CEL expression over input, output, expected_output, metadata, contexts, usage and latency (in seconds),
-// within a bounded cost. A number, a boolean or a string is the value, null is unscored.
+// within a bounded cost; as a composite evaluator also over evaluations, the others' values by name. A number, a boolean or
+// a string is the value, null is unscored.
 type ExpressionEvaluator struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The expression, such as "output.contains(expected_output) && latency < 2.0"; it is compiled on acceptance. Required.

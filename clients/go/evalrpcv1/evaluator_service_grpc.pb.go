@@ -46,8 +46,8 @@ type EvaluatorServiceClient interface {
 	DeleteEvaluator(ctx context.Context, in *DeleteEvaluatorRequest, opts ...grpc.CallOption) (*DeleteEvaluatorResponse, error)
 	// Lists the server's own evaluators by name, each with the JSON Schema of its parameters.
 	ListBuiltinEvaluators(ctx context.Context, in *ListBuiltinEvaluatorsRequest, opts ...grpc.CallOption) (*ListBuiltinEvaluatorsResponse, error)
-	// Measures how far a judge agrees with people over a labelled set. Fails with INVALID_ARGUMENT (INVALID_FIELD),
-	// UNIMPLEMENTED (NOT_IMPLEMENTED). A judge that fails on an item is counted, not an RPC error.
+	// Measures how far a judge agrees with people over a labelled set. Fails with INVALID_ARGUMENT (INVALID_FIELD). A judge
+	// that fails on an item is counted, not an RPC error.
 	CalibrateJudge(ctx context.Context, in *CalibrateJudgeRequest, opts ...grpc.CallOption) (*CalibrateJudgeResponse, error)
 }
 
@@ -138,8 +138,8 @@ type EvaluatorServiceServer interface {
 	DeleteEvaluator(context.Context, *DeleteEvaluatorRequest) (*DeleteEvaluatorResponse, error)
 	// Lists the server's own evaluators by name, each with the JSON Schema of its parameters.
 	ListBuiltinEvaluators(context.Context, *ListBuiltinEvaluatorsRequest) (*ListBuiltinEvaluatorsResponse, error)
-	// Measures how far a judge agrees with people over a labelled set. Fails with INVALID_ARGUMENT (INVALID_FIELD),
-	// UNIMPLEMENTED (NOT_IMPLEMENTED). A judge that fails on an item is counted, not an RPC error.
+	// Measures how far a judge agrees with people over a labelled set. Fails with INVALID_ARGUMENT (INVALID_FIELD). A judge
+	// that fails on an item is counted, not an RPC error.
 	CalibrateJudge(context.Context, *CalibrateJudgeRequest) (*CalibrateJudgeResponse, error)
 	mustEmbedUnimplementedEvaluatorServiceServer()
 }

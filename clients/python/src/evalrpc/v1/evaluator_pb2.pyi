@@ -267,7 +267,8 @@ Global___GrpcEvaluator: _TypeAlias = GrpcEvaluator  # noqa: Y015
 @_typing.final
 class ExpressionEvaluator(_message.Message):
     """Evaluates a CEL expression over input, output, expected_output, metadata, contexts, usage and latency (in seconds),
-    within a bounded cost. A number, a boolean or a string is the value, null is unscored.
+    within a bounded cost; as a composite evaluator also over evaluations, the others' values by name. A number, a boolean or
+    a string is the value, null is unscored.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

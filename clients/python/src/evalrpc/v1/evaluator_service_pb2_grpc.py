@@ -111,8 +111,8 @@ class EvaluatorServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CalibrateJudge(self, request, context):
-        """Measures how far a judge agrees with people over a labelled set. Fails with INVALID_ARGUMENT (INVALID_FIELD),
-        UNIMPLEMENTED (NOT_IMPLEMENTED). A judge that fails on an item is counted, not an RPC error.
+        """Measures how far a judge agrees with people over a labelled set. Fails with INVALID_ARGUMENT (INVALID_FIELD). A judge
+        that fails on an item is counted, not an RPC error.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -51,8 +51,8 @@ class EvaluatorServiceStub:
     ListBuiltinEvaluators: _grpc.UnaryUnaryMultiCallable[_evaluator_service_pb2.ListBuiltinEvaluatorsRequest, _evaluator_service_pb2.ListBuiltinEvaluatorsResponse]
     """Lists the server's own evaluators by name, each with the JSON Schema of its parameters."""
     CalibrateJudge: _grpc.UnaryUnaryMultiCallable[_calibration_pb2.CalibrateJudgeRequest, _calibration_pb2.CalibrateJudgeResponse]
-    """Measures how far a judge agrees with people over a labelled set. Fails with INVALID_ARGUMENT (INVALID_FIELD),
-    UNIMPLEMENTED (NOT_IMPLEMENTED). A judge that fails on an item is counted, not an RPC error.
+    """Measures how far a judge agrees with people over a labelled set. Fails with INVALID_ARGUMENT (INVALID_FIELD). A judge
+    that fails on an item is counted, not an RPC error.
     """
 
 @_typing.type_check_only
@@ -77,8 +77,8 @@ class EvaluatorServiceAsyncStub(EvaluatorServiceStub):
     ListBuiltinEvaluators: _aio.UnaryUnaryMultiCallable[_evaluator_service_pb2.ListBuiltinEvaluatorsRequest, _evaluator_service_pb2.ListBuiltinEvaluatorsResponse]  # type: ignore[assignment]
     """Lists the server's own evaluators by name, each with the JSON Schema of its parameters."""
     CalibrateJudge: _aio.UnaryUnaryMultiCallable[_calibration_pb2.CalibrateJudgeRequest, _calibration_pb2.CalibrateJudgeResponse]  # type: ignore[assignment]
-    """Measures how far a judge agrees with people over a labelled set. Fails with INVALID_ARGUMENT (INVALID_FIELD),
-    UNIMPLEMENTED (NOT_IMPLEMENTED). A judge that fails on an item is counted, not an RPC error.
+    """Measures how far a judge agrees with people over a labelled set. Fails with INVALID_ARGUMENT (INVALID_FIELD). A judge
+    that fails on an item is counted, not an RPC error.
     """
 
 class EvaluatorServiceServicer:
@@ -130,8 +130,8 @@ class EvaluatorServiceServicer:
         request: _calibration_pb2.CalibrateJudgeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_calibration_pb2.CalibrateJudgeResponse, _abc.Awaitable[_calibration_pb2.CalibrateJudgeResponse]]:
-        """Measures how far a judge agrees with people over a labelled set. Fails with INVALID_ARGUMENT (INVALID_FIELD),
-        UNIMPLEMENTED (NOT_IMPLEMENTED). A judge that fails on an item is counted, not an RPC error.
+        """Measures how far a judge agrees with people over a labelled set. Fails with INVALID_ARGUMENT (INVALID_FIELD). A judge
+        that fails on an item is counted, not an RPC error.
         """
 
 def add_EvaluatorServiceServicer_to_server(servicer: EvaluatorServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -376,7 +376,8 @@ export const GrpcEvaluatorSchema: GenMessage<GrpcEvaluator, {jsonType: GrpcEvalu
 
 /**
  * Evaluates a CEL expression over input, output, expected_output, metadata, contexts, usage and latency (in seconds),
- * within a bounded cost. A number, a boolean or a string is the value, null is unscored.
+ * within a bounded cost; as a composite evaluator also over evaluations, the others' values by name. A number, a boolean or
+ * a string is the value, null is unscored.
  *
  * @generated from message evalrpc.v1.ExpressionEvaluator
  */
@@ -391,7 +392,8 @@ export type ExpressionEvaluator = Message<"evalrpc.v1.ExpressionEvaluator"> & {
 
 /**
  * Evaluates a CEL expression over input, output, expected_output, metadata, contexts, usage and latency (in seconds),
- * within a bounded cost. A number, a boolean or a string is the value, null is unscored.
+ * within a bounded cost; as a composite evaluator also over evaluations, the others' values by name. A number, a boolean or
+ * a string is the value, null is unscored.
  *
  * @generated from message evalrpc.v1.ExpressionEvaluator
  */

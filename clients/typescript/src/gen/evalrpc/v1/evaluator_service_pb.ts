@@ -472,8 +472,8 @@ export const EvaluatorService: GenService<{
     output: typeof ListBuiltinEvaluatorsResponseSchema;
   },
   /**
-   * Measures how far a judge agrees with people over a labelled set. Fails with INVALID_ARGUMENT (INVALID_FIELD),
-   * UNIMPLEMENTED (NOT_IMPLEMENTED). A judge that fails on an item is counted, not an RPC error.
+   * Measures how far a judge agrees with people over a labelled set. Fails with INVALID_ARGUMENT (INVALID_FIELD). A judge
+   * that fails on an item is counted, not an RPC error.
    *
    * @generated from rpc evalrpc.v1.EvaluatorService.CalibrateJudge
    */
