@@ -205,3 +205,15 @@ async def test_an_endpoint_has_one_limiter_for_each_credential():
     assert limiters.of("http://e", {"authorization": "Bearer ${secret:B}"}) is not mine
     assert limiters.of("http://f", {"authorization": "Bearer ${secret:A}"}) is not mine
     await limiters.aclose()
+
+
+async def test_a_rate_that_nobody_asked_for_does_not_grow():
+    endpoint = Endpoint(bucket(20, 20))
+
+    async def two_experiments_with_a_pause() -> None:
+        await endpoint.experiment(200)
+        await endpoint.clock.sleep(250)
+        await endpoint.experiment(200)
+
+    await endpoint.clock.run(two_experiments_with_a_pause())
+    assert endpoint.failed == 0

@@ -38,8 +38,10 @@ MIN_RATE = 1 / 30
 MAX_PAUSE = 120.0
 
 _SLOTS_PER_SECOND = 20
+_REMEMBERED_SECONDS = 10
 _SETTLING_SECONDS = 1.0
 _UNKNOWN_PAUSE = 1.0
+_MOST_GROWTH = 1.5
 _SAME_RATE = 0.15
 _LONGEST_RETURN = 8 * RETURN_SECONDS
 _CALM_CALLS = 10
@@ -63,11 +65,11 @@ class EndpointLimiter:
         self._kept = DECREASE
         self._return = RETURN_SECONDS
         self._slow_start = False
-        self._first_burst = False
         self._paused_until = -math.inf
         self._next = -math.inf
         self._grown = 0.0
         self._decreased = -math.inf
+        self._limited_since = -math.inf
         self._throttled_at = -math.inf
         self._accepted = _Accepted()
         self._calm = 0
@@ -123,8 +125,11 @@ class EndpointLimiter:
         self._accepted.remove(admitted, now)
         self._calm = -1  # the refused call is about to leave
         edge = False
-        if self._rate == math.inf or (self._first_burst and admitted <= self._decreased):
-            self._begin_limiting(now, retry_after)
+        if self._rate == math.inf:
+            self._limited_since = now
+            self._begin_limiting(now, admitted, retry_after)
+        elif self._in_first_burst(now, admitted):
+            self._begin_limiting(now, admitted, retry_after)
         elif admitted > self._decreased:
             edge = self._decrease(now)
         if retry_after and not (edge and retry_after <= RETURN_SECONDS):
@@ -148,12 +153,15 @@ class EndpointLimiter:
             self._pacing.cancel()
             await asyncio.gather(self._pacing, return_exceptions=True)
 
-    def _begin_limiting(self, now: float, retry_after: float | None) -> None:
+    def _in_first_burst(self, now: float, admitted: float) -> bool:
+        return admitted <= self._limited_since and now - self._limited_since < _SETTLING_SECONDS
+
+    def _begin_limiting(self, now: float, admitted: float, retry_after: float | None) -> None:
         """Guesses the rate from how many calls were accepted of late, anew with each refusal of the first burst."""
-        accepted = max(self._accepted.rate(now), 1.0)
+        accepted = max(self._accepted.rate(now), self._accepted.rate(admitted + 1.0), 1.0)
         self._ceiling = accepted
         self._rate = accepted * SLOW_START_SHARE
-        self._slow_start = self._first_burst = True
+        self._slow_start = True
         if not retry_after:
             self._pause(now + _UNKNOWN_PAUSE)
         self._decreased = self._grown = now
@@ -161,12 +169,13 @@ class EndpointLimiter:
     def _decrease(self, now: float) -> bool:
         """Takes a part of the rate away; returns whether the endpoint was at its edge, and not overrun."""
         edge = not self._slow_start and now - self._decreased >= _SETTLING_SECONDS
-        same = abs(self._rate - self._ceiling) <= _SAME_RATE * self._ceiling
+        rate = min(self._rate, self._proven(now))
+        same = abs(rate - self._ceiling) <= _SAME_RATE * self._ceiling
         self._return = min(2 * self._return, _LONGEST_RETURN) if edge and same else RETURN_SECONDS
-        self._ceiling = self._rate
+        self._ceiling = rate
         self._kept = DECREASE if edge else COLLAPSE
-        self._rate = max(self._rate * self._kept, MIN_RATE)
-        self._slow_start = self._first_burst = False
+        self._rate = max(rate * self._kept, MIN_RATE)
+        self._slow_start = False
         self._decreased = now
         self._next = max(self._next, now + 1 / self._rate)
         return edge
@@ -203,7 +212,11 @@ class EndpointLimiter:
                 self._decreased = now
         else:
             curve = 1 + (1 - self._kept) * ((now - since) / self._return - 1) ** 3
-            self._rate = max(self._rate, self._ceiling * curve)
+            self._rate = max(self._rate, min(self._ceiling * curve, self._proven(now)))
+
+    def _proven(self, now: float) -> float:
+        """Returns the most that the calls of the last second can speak for: a rate that nobody asked for proves nothing."""
+        return _MOST_GROWTH * max(self._accepted.rate(now), 1.0)
 
     async def _pace(self) -> None:
         """Lets the waiting calls through, first come first served, each in its time."""
@@ -250,31 +263,32 @@ class _Queue:
 
 
 class _Accepted:
-    """Counts the calls of the last second that were let through and not refused."""
+    """Counts the calls of the last seconds that were let through and not refused."""
 
     def __init__(self) -> None:
-        self._slots = [0] * (2 * _SLOTS_PER_SECOND)
+        self._slots = [0] * (_REMEMBERED_SECONDS * _SLOTS_PER_SECOND)
         self._last = 0
 
     def add(self, now: float) -> None:
-        self._slots[self._turn(now)] += 1
+        self._slots[self._turn(now) % len(self._slots)] += 1
 
     def remove(self, admitted: float, now: float) -> None:
-        self._turn(now)
-        slot = int(admitted * _SLOTS_PER_SECOND)
-        place = slot % len(self._slots)
-        if self._last - slot < len(self._slots) and self._slots[place] > 0:
-            self._slots[place] -= 1
+        """Takes back a call that was refused."""
+        last, slot, size = self._turn(now), int(admitted * _SLOTS_PER_SECOND), len(self._slots)
+        if last - slot < size and self._slots[slot % size] > 0:
+            self._slots[slot % size] -= 1
 
-    def rate(self, now: float) -> float:
-        self._turn(now)
-        last, size = self._last, len(self._slots)
-        return float(sum(self._slots[(last - back) % size] for back in range(_SLOTS_PER_SECOND)))
+    def rate(self, until: float) -> float:
+        """Returns how many there were in the second before."""
+        end, size = min(int(until * _SLOTS_PER_SECOND), self._last), len(self._slots)
+        begin = max(end - _SLOTS_PER_SECOND, self._last - size)
+        return float(sum(self._slots[slot % size] for slot in range(end, begin, -1)))
 
     def _turn(self, now: float) -> int:
+        """Goes on to the present slot and returns it."""
         slot, size = int(now * _SLOTS_PER_SECOND), len(self._slots)
         if slot > self._last:
-            for passed in range(self._last + 1, min(slot, self._last + size) + 1):
+            for passed in range(max(self._last + 1, slot - size + 1), slot + 1):
                 self._slots[passed % size] = 0
             self._last = slot
-        return slot % size
+        return slot
