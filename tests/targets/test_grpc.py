@@ -145,6 +145,19 @@ async def test_retry_info_is_honoured(endpoints):
     assert failed.retry_after == 7
 
 
+@pytest.mark.parametrize(("code", "throttles"), [("resource-exhausted", True), ("unavailable", False)])
+async def test_exhausted_resources_limit_the_endpoint(endpoints, code, throttles):
+    outbound = Outbound()
+    target = open_target(
+        TaskSpec.model_validate({"grpc": {"target": endpoints.address}}), resources(outbound)
+    )
+    with pytest.raises(TaskError):
+        await target.call(make_call(code))
+    assert [limit.endpoint for limit in outbound.limits()] == [endpoints.address] * throttles
+    await target.aclose()
+    await outbound.aclose()
+
+
 async def test_a_closed_port_is_unreachable():
     failed = await failure(refused_url("").removeprefix("http://"), make_call())
     assert failed.error.reason == "TASK_UNREACHABLE"
