@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
-import os
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ async def test_the_defaults_are_told(tmp_path: Path):
         "webhooks": Verdict.NONE,
     }
     assert told["outbound"].text == "callers may have called: public, private"
-    assert os.listdir(tmp_path) == []
+    assert await asyncio.to_thread(lambda: list(tmp_path.iterdir())) == []
 
 
 async def test_a_server_that_others_reach_has_public_addresses_called_only(tmp_path: Path):
