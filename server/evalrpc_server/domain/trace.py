@@ -15,5 +15,14 @@ def span_id(trace: str, *path: str) -> str:
     return _digest("span", trace, *path)[:16]
 
 
+def span_id_bytes(trace: str, *path: str) -> bytes:
+    """Returns the same span id as its 8 bytes."""
+    return _sha256("span", trace, *path).digest()[:8]
+
+
 def _digest(*parts: str) -> str:
-    return hashlib.sha256("\x1f".join(parts).encode("utf-8")).hexdigest()
+    return _sha256(*parts).hexdigest()
+
+
+def _sha256(*parts: str) -> hashlib._Hash:
+    return hashlib.sha256("\x1f".join(parts).encode("utf-8"))

@@ -8,6 +8,7 @@ their ids, and trials can be compared as runs are.
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from urllib.parse import quote
 
 import msgspec
@@ -38,17 +39,22 @@ def score_id(experiment_id: str, *path: str) -> str:
 
 def trace_url(base_url: str, project_id: str, trace_id: str) -> str:
     """Returns the page of a trace."""
-    return f"{base_url}/project/{quote(project_id, safe='')}/traces/{trace_id}"
+    return f"{_project_url(base_url, project_id)}/traces/{trace_id}"
 
 
 def run_url(
     base_url: str, project_id: str, *, mode: LinkMode | None, experiment_id: str, dataset_id: str
 ) -> str:
     """Returns the page of a run: as an experiment, or as a dataset run on servers that tie by run items."""
-    project = f"{base_url}/project/{quote(project_id, safe='')}"
+    project = _project_url(base_url, project_id)
     if mode is LinkMode.RUN_ITEMS and dataset_id:
         return f"{project}/datasets/{quote(dataset_id, safe='')}/runs/{quote(experiment_id, safe='')}"
     return f"{project}/experiments/results?baseline={quote(experiment_id, safe='')}"
+
+
+@lru_cache(maxsize=256)
+def _project_url(base_url: str, project_id: str) -> str:
+    return f"{base_url}/project/{quote(project_id, safe='')}"
 
 
 def _digest(*parts: str) -> str:

@@ -6,7 +6,7 @@ value, unscored or failed, become none.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from evalrpc_server.domain.documents import JsonValue
@@ -23,7 +23,7 @@ def item_scores(experiment_id: str, result: ItemResult, environment: str) -> Ite
         return
     outcome = result.outcome
     end = outcome.end_time + timedelta(seconds=result.evaluation_span[1])
-    fields = {
+    fields: dict[str, JsonValue] = {
         "traceId": result.trace_id,
         "observationId": span_id(result.trace_id, "task"),
         "environment": environment,
@@ -49,7 +49,7 @@ def run_scores(
         run: Langfuse's id of the run; None leaves it to be filled in by `with_run`.
         environment: of the run's traces.
     """
-    fields = {"environment": environment, "timestamp": iso(time)}
+    fields: dict[str, JsonValue] = {"environment": environment, "timestamp": iso(time)}
     if run is not None:
         fields["datasetRunId"] = run
     yield from _scores((experiment_id, "run"), evaluations, fields)
@@ -61,8 +61,9 @@ def with_run(body: str, run: str) -> str:
 
 
 def _scores(
-    path: Sequence[str], evaluations: Sequence[Evaluation], fields: Mapping[str, JsonValue]
+    path: Sequence[str], evaluations: Sequence[Evaluation], fields: dict[str, JsonValue]
 ) -> Iterator[tuple[str, str]]:
+    common = to_json(fields)[1:]
     seen: dict[tuple[str, str], int] = {}
     for evaluation in evaluations:
         if evaluation.value is None:
@@ -70,22 +71,22 @@ def _scores(
         author = (evaluation.name, evaluation.evaluator)
         repeated = seen[author] = seen.get(author, -1) + 1
         identity = score_id(*path, *author, *([str(repeated)] if repeated else []))
-        yield identity, to_json({"id": identity, **_value_fields(evaluation), **fields})
+        yield identity, f'{{"id":"{identity}",{_value_fields(evaluation)},{common}'
 
 
-def _value_fields(evaluation: Evaluation) -> dict[str, JsonValue]:
+def _value_fields(evaluation: Evaluation) -> str:
+    """Returns what an evaluation says as members of a JSON object."""
     value = evaluation.value
     fields: dict[str, JsonValue] = {"name": evaluation.name}
     if isinstance(value, bool):
-        fields |= {"value": int(value), "dataType": "BOOLEAN"}
-    elif isinstance(value, str):
-        fields |= {"value": value, "dataType": "CATEGORICAL"}
+        fields["value"], fields["dataType"] = int(value), "BOOLEAN"
     else:
-        fields |= {"value": value, "dataType": "NUMERIC"}
+        fields["value"] = value
+        fields["dataType"] = "CATEGORICAL" if isinstance(value, str) else "NUMERIC"
     if evaluation.comment:
         fields["comment"] = evaluation.comment
     if evaluation.metadata is not None:
         fields["metadata"] = raw(evaluation.metadata)
     if evaluation.config_id:
         fields["configId"] = evaluation.config_id
-    return fields
+    return to_json(fields)[1:-1]

@@ -14,13 +14,14 @@ gives the same bytes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from evalrpc_server.domain.documents import JsonValue
 from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.experiments import Experiment
 from evalrpc_server.domain.results import EvaluatorCall, ItemResult, TaskOutcome
-from evalrpc_server.domain.trace import span_id
+from evalrpc_server.domain.trace import span_id, span_id_bytes
 from evalrpc_server.langfuse import attributes, otlp
 from evalrpc_server.langfuse.documents import evaluation_fields, members, nanoseconds, shown, to_json
 from evalrpc_server.langfuse.identity import run_name
@@ -62,6 +63,7 @@ class TraceEncoder:
         )
         self.experiment_id = experiment_id
         self._evaluators = len(spec.evaluators)
+        self._places: dict[tuple[int, bool], bytes] = {}
         self._common = b"".join(
             self._common_attributes(experiment, name, experiment_id, dataset_id, environment)
         )
@@ -123,11 +125,21 @@ class TraceEncoder:
         names = self._names | ({"dataset_item_id": item.dataset_item_id} if item.dataset_item_id else {})
         return otlp.text(attributes.METADATA, to_json(members(item.metadata) | self._run_metadata | names))
 
-    def place_of(self, number: int) -> dict[str, JsonValue]:
+    def is_composite(self, number: int) -> bool:
+        """Whether the evaluator of that number, from 0, is the composite one."""
+        return number >= self._evaluators
+
+    def place_attribute(self, number: int, *, with_input: bool) -> bytes:
         """Returns the metadata that tell the part in the experiment of its evaluator of that number, from 0."""
-        if number < self._evaluators:
-            return {"evaluator_kind": "item", "evaluator_index": number}
-        return {"evaluator_kind": "composite"}
+        key = (number, with_input)
+        if (known := self._places.get(key)) is None:
+            place: dict[str, JsonValue] = {"evaluator_kind": "composite"}
+            if not self.is_composite(number):
+                place = {"evaluator_kind": "item", "evaluator_index": number}
+            if not with_input:
+                place["input_omitted"] = "too large to be repeated; see experiment-item-task"
+            known = self._places[key] = otlp.text(attributes.METADATA, to_json(place))
+        return known
 
 
 class _Trace:
@@ -140,8 +152,9 @@ class _Trace:
         self._id = bytes.fromhex(result.trace_id)
         task = span_id(result.trace_id, "task")
         self._task = bytes.fromhex(task)
-        self._run = bytes.fromhex(span_id(result.trace_id, "run"))
-        self._evaluation = bytes.fromhex(span_id(result.trace_id, "evaluation"))
+        self._run = span_id_bytes(result.trace_id, "run")
+        self._evaluation = span_id_bytes(result.trace_id, "evaluation")
+        self._calls = list(_calls(result))
         self._common = encoder.item_attributes(result, task)
         self._began = nanoseconds(outcome.start_time)
         self._task_end = self._began + attributes.duration(outcome.task_duration)
@@ -229,18 +242,14 @@ class _Trace:
 
     def _evaluation_span(self) -> bytes:
         result = self._result
-        summary = {
-            "evaluator_count": len(result.evaluator_calls),
-            "evaluation_count": sum(evaluation.error is None for evaluation in result.evaluations),
-            "failed_evaluator_count": sum(
-                any(evaluation.error is not None for evaluation in group) for _, group in self._calls()
-            ),
-            "skipped_evaluator_count": sum(
-                not any(evaluation.value is not None or evaluation.error for evaluation in group)
-                for _, group in self._calls()
-            ),
-        }
-        parts = [attributes.TYPE_SPAN, otlp.text(attributes.OUTPUT, to_json(summary))]
+        failed = skipped = 0
+        for _, group in self._calls:
+            if any(evaluation.error is not None for evaluation in group):
+                failed += 1
+            elif not any(evaluation.value is not None for evaluation in group):
+                skipped += 1
+        given = sum(evaluation.error is None for evaluation in result.evaluations)
+        parts = [attributes.TYPE_SPAN, _summary(len(result.evaluator_calls), given, failed, skipped)]
         return self._span(
             self._evaluation,
             self._run,
@@ -250,22 +259,16 @@ class _Trace:
             parts,
         )
 
-    def _calls(self) -> Iterator[tuple[EvaluatorCall, Sequence[Evaluation]]]:
-        first = 0
-        for call in self._result.evaluator_calls:
-            yield call, self._result.evaluations[first : first + call.evaluations]
-            first += call.evaluations
-
     def _evaluator_spans(self) -> Iterator[bytes]:
         seen, size = self._evaluator_input()
-        for number, (call, group) in enumerate(self._calls()):
-            place = self._encoder.place_of(number)
+        with_input = size <= EVALUATOR_INPUT_CHARACTERS
+        common = otlp.text(attributes.INPUT, f"{seen}}}")
+        for number, (call, group) in enumerate(self._calls):
             parts = [attributes.TYPE_EVALUATOR]
-            if size <= EVALUATOR_INPUT_CHARACTERS:
-                parts.append(otlp.text(attributes.INPUT, self._seen_by(place, seen, number)))
-            else:
-                place["input_omitted"] = "too large to be repeated; see experiment-item-task"
-            parts.append(otlp.text(attributes.METADATA, to_json(place)))
+            if with_input:
+                composite = self._encoder.is_composite(number)
+                parts.append(self._composite_input(seen, number) if composite else common)
+            parts.append(self._encoder.place_attribute(number, with_input=with_input))
             error = next((evaluation.error for evaluation in group if evaluation.error), None)
             if error is not None and len(group) == 1:
                 parts += attributes.failed(to_json({"error": error.message}), error.message)
@@ -277,9 +280,8 @@ class _Trace:
                     else [otlp.text(attributes.OUTPUT, output)]
                 )
             start = self._task_end + attributes.duration(call.start)
-            own_id = bytes.fromhex(span_id(self._result.trace_id, "evaluator", str(number)))
             yield self._span(
-                own_id,
+                span_id_bytes(self._result.trace_id, "evaluator", str(number)),
                 self._evaluation,
                 call.name,
                 start,
@@ -297,13 +299,31 @@ class _Trace:
         before = f'{{"input": {item.input}, "output": {output}, "expected_output": '
         return f'{before}{item.expected_output or "null"}, "metadata": {item.metadata or "null"}', size
 
-    def _seen_by(self, place: dict[str, JsonValue], seen: str, number: int) -> str:
-        if place["evaluator_kind"] != "composite":
-            return f"{seen}}}"
+    def _composite_input(self, seen: str, number: int) -> bytes:
         before = [
             evaluation_fields(evaluation)
-            for _, group in list(self._calls())[:number]
+            for _, group in self._calls[:number]
             for evaluation in group
             if evaluation.error is None
         ]
-        return f'{seen}, "evaluations": {to_json(before)}}}'
+        return otlp.text(attributes.INPUT, f'{seen}, "evaluations": {to_json(before)}}}')
+
+
+def _calls(result: ItemResult) -> Iterator[tuple[EvaluatorCall, Sequence[Evaluation]]]:
+    """Yields the evaluators that were called, each with what it gave."""
+    first = 0
+    for call in result.evaluator_calls:
+        yield call, result.evaluations[first : first + call.evaluations]
+        first += call.evaluations
+
+
+@lru_cache(maxsize=1024)
+def _summary(calls: int, evaluations: int, failed: int, skipped: int) -> bytes:
+    """Returns the output of the span of all evaluators."""
+    counts = {
+        "evaluator_count": calls,
+        "evaluation_count": evaluations,
+        "failed_evaluator_count": failed,
+        "skipped_evaluator_count": skipped,
+    }
+    return otlp.text(attributes.OUTPUT, to_json(counts))
