@@ -13,7 +13,7 @@ RUN python -m venv --without-pip /opt/evalrpc \
     && pip --python /opt/evalrpc install --no-cache-dir --require-hashes -r server/requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY server/evalrpc_server server/evalrpc_server
-COPY clients/python/pyproject.toml clients/python/
+COPY clients/python/pyproject.toml clients/python/LICENSE clients/python/
 COPY clients/python/src clients/python/src
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheels ./clients/python . \
     && pip --python /opt/evalrpc install --no-cache-dir --no-deps --no-index /wheels/*.whl

@@ -92,6 +92,7 @@ def holds_what_is_published(python: Path) -> None:
     assert {"evalrpc/py.typed", "evalrpc/service_config.json", "evalrpc/v1/item_pb2.pyi"} <= set(listed)
     assert {"pytest11:pytest_evalrpc", "console_scripts:evalrpc.cli:main"} <= set(listed)
     assert not [each for each in listed if each.startswith(("tests", "examples"))]
+    assert [each for each in listed if each.endswith("/licenses/LICENSE")]
     command = subprocess.run(
         [python.with_name("evalrpc"), "--version"], check=True, capture_output=True, text=True
     )

@@ -42,3 +42,9 @@ def test_both_packages_say_that_they_are_typed():
     assert "py.typed" in settings["tool"]["setuptools"]["package-data"]["*"]
     assert (ROOT / "server/evalrpc_server/py.typed").is_file()
     assert (ROOT / "clients/python/src/evalrpc/py.typed").is_file()
+
+
+def test_every_published_package_carries_the_licence():
+    licence = (ROOT / "LICENSE").read_bytes()
+    for client in ("python", "typescript"):  # a Go module takes the repository's
+        assert (ROOT / "clients" / client / "LICENSE").read_bytes() == licence

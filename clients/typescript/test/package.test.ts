@@ -28,7 +28,7 @@ describe('the package', () => {
       typeof entry === 'string' ? [entry] : Object.values(entry),
     );
     expect(paths).toEqual(expect.arrayContaining(named.map((path) => path.replace('./', ''))));
-    expect(paths).toContain('dist/worker/thread-main.js');
+    expect(paths).toEqual(expect.arrayContaining(['dist/worker/thread-main.js', 'LICENSE', 'README.md']));
     expect(paths.filter((path) => /^(test|examples)\//.test(path))).toEqual([]);
   });
 
