@@ -65,6 +65,14 @@ func experimentFromMessage(message *evalrpcv1.Experiment) *Experiment {
 	for _, gate := range message.GetGates() {
 		experiment.Gates = append(experiment.Gates, gateResultFromMessage(gate))
 	}
+	for _, limit := range message.GetEndpointLimits() {
+		experiment.EndpointLimits = append(experiment.EndpointLimits, EndpointLimit{
+			Endpoint:    limit.GetEndpoint(),
+			Rate:        limit.GetRate(),
+			InFlight:    int(limit.GetInFlight()),
+			PausedUntil: timeOf(limit.GetPausedUntil()),
+		})
+	}
 	return experiment
 }
 

@@ -138,6 +138,18 @@ type Origin struct {
 	Kind string
 }
 
+// EndpointLimit says how fast an endpoint may be called. All experiments of a server share it.
+type EndpointLimit struct {
+	// Endpoint is its scheme, host and port.
+	Endpoint string
+	// Rate of calls per second that are let through at the moment.
+	Rate float64
+	// InFlight counts the calls in flight, those of other experiments included.
+	InFlight int
+	// PausedUntil tells until when nothing is let through, as the endpoint asked; zero if calls are.
+	PausedUntil time.Time
+}
+
 // Experiment is one run of a spec over its data, as it is at the moment.
 type Experiment struct {
 	// ID given by the server.
@@ -180,6 +192,9 @@ type Experiment struct {
 	TaskSpending *Spending
 	// EvaluationSpending is what the evaluators' models took; nil if none did.
 	EvaluationSpending *Spending
+	// EndpointLimits tell how fast the endpoints of its task and evaluators may be called; only Client.Get fills them in. Empty
+	// if none is limited.
+	EndpointLimits []EndpointLimit
 	// Origin is the experiment that this one looks at again; nil if there is none.
 	Origin *Origin
 	// RequestID that it was started with.
