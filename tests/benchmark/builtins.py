@@ -27,7 +27,7 @@ from evalrpc_server.evaluators.builtin.params import Params
 from evalrpc_server.evaluators.builtin.table import BUILTINS
 from evalrpc_server.evaluators.builtin.validation import read_params
 from evalrpc_server.evaluators.embedding import cosine
-from evalrpc_server.evaluators.expression.evaluator import judge_by
+from evalrpc_server.evaluators.expression.judging import judge_by
 from evalrpc_server.evaluators.judge.forms import score_form
 from evalrpc_server.evaluators.judge.parsing import read_answer
 from evalrpc_server.evaluators.port import Case

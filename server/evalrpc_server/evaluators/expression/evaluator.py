@@ -5,47 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.evaluations import Evaluation
-from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.domain.spec.evaluators import ExpressionEvaluator as ExpressionSpec
-from evalrpc_server.evaluators.chunks import Memo
 from evalrpc_server.evaluators.executor import ExecutorBatcher, WorkerDiedError
-from evalrpc_server.evaluators.expression.language import ExpressionError, evaluate
-from evalrpc_server.evaluators.expression.limits import CPU_SECONDS, MEMORY_BYTES, bounded_time
-from evalrpc_server.evaluators.expression.variables import UnreadableError, variables
+from evalrpc_server.evaluators.expression.judging import exceeded, judge_by
 from evalrpc_server.evaluators.port import Case, EvaluatorError
-
-MAX_LABEL = 1_000
-"""The longest text that an expression may give, in characters."""
 
 MAX_DEATHS = 2
 """After how many evaluations that ended their process an evaluator is not asked any more."""
-
-
-def judge_by(memo: Memo, expression: str, name: str, case: Case) -> Evaluation:
-    """Returns what an expression says of a case; its failures too are evaluations.
-
-    An expression that fails where something it names is absent leaves the case unscored.
-    """
-    del memo  # each case stands for itself
-    absent: list[str] = []
-    try:
-        with bounded_time():
-            values, absent = variables(expression, case)
-            value = evaluate(expression, values)
-    except (ExpressionError, UnreadableError) as problem:
-        if absent:
-            return Evaluation(name=name, unscored="; ".join(absent))
-        return Evaluation(name=name, error=_failure(f"The expression has no value for this: {problem}."))
-    except MemoryError:
-        return Evaluation(name=name, error=_exceeded())
-    if value is None:
-        return Evaluation(name=name, unscored="the expression gave null")
-    if isinstance(value, str) and len(value) > MAX_LABEL:
-        size = f"The expression gave a text of {len(value)} characters; a label has at most {MAX_LABEL}."
-        return Evaluation(name=name, error=_failure(size))
-    return Evaluation(name=name, value=value)
 
 
 class ExpressionEvaluator:
@@ -76,7 +43,7 @@ class ExpressionEvaluator:
             EvaluatorError: the executor failed, or the expression went beyond its bounds.
         """
         if self._deaths >= MAX_DEATHS:
-            raise EvaluatorError(_exceeded())
+            raise EvaluatorError(exceeded())
         size = case.item.size + len(case.output)
         asking = asyncio.create_task(
             self._batcher.run(judge_by, self._expression, self._name, case, size=size)
@@ -86,11 +53,11 @@ class ExpressionEvaluator:
             return [await asking]
         except WorkerDiedError:
             self._give_up()
-            raise EvaluatorError(_exceeded()) from None
+            raise EvaluatorError(exceeded()) from None
         except asyncio.CancelledError:
             if self._deaths < MAX_DEATHS or _cancelled_from_outside():
                 raise
-            raise EvaluatorError(_exceeded()) from None
+            raise EvaluatorError(exceeded()) from None
         finally:
             asking.cancel()
             self._asked.discard(asking)
@@ -109,14 +76,3 @@ class ExpressionEvaluator:
 def _cancelled_from_outside() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def _exceeded() -> Error:
-    return _failure(
-        f"The expression was stopped: it took more than {CPU_SECONDS:g} s of processor time or "
-        f"{MEMORY_BYTES // 1024**3} GiB of memory. Make it look at less, or use a builtin or an endpoint of your own."
-    )
-
-
-def _failure(message: str) -> Error:
-    return Error(reason=Reason.EVALUATOR_FAILED, message=message)
