@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { compareRuns, planExperiment } from './comparison-calls.js';
 import type { AnyJson } from './documents.js';
 import {
   ExperimentCalls,
@@ -7,6 +8,7 @@ import {
   type StartRequest,
 } from './experiment-calls.js';
 import { LangfuseStyleDatasets, LangfuseStyleExperiments } from './langfuse-style.js';
+import type { CompareOptions, Comparison, PlanOptions, Plans, RunReference } from './model/comparison.js';
 import type { Upload } from './model/evaluators.js';
 import type { Experiment } from './model/experiment.js';
 import type { ItemResult } from './model/item-result.js';
@@ -25,7 +27,13 @@ import {
   type MetadataOf,
 } from './spec/data.js';
 import { Hosting } from './spec/hosting.js';
-import type { RunOptions, StartOptions, WatchOptions } from './spec/options.js';
+import type {
+  EvaluateOptions,
+  RetryOptions,
+  RunOptions,
+  StartOptions,
+  WatchOptions,
+} from './spec/options.js';
 import { settleData } from './settle-data.js';
 import { uploadItems } from './uploads.js';
 import { privateWorker } from './worker/private.js';
@@ -136,6 +144,54 @@ export class Client extends ServerClient {
    */
   get(experimentId: string): Promise<Experiment> {
     return this.#experiments.get(experimentId);
+  }
+
+  /**
+   * Starts an experiment that asks evaluators about the stored outputs of one that has ended. No task is called.
+   *
+   * @param experimentId - the experiment to look at
+   * @param options - what looks at its results
+   * @throws {@link EvalrpcError} if the experiment was not accepted
+   */
+  evaluate(experimentId: string, options: EvaluateOptions): Promise<Experiment> {
+    return this.#experiments.evaluate(experimentId, options);
+  }
+
+  /**
+   * Starts an experiment that repeats what failed in one that has ended, and keeps the rest.
+   *
+   * @param experimentId - the experiment to repeat from
+   * @param options - what to repeat
+   * @throws {@link EvalrpcError} if the experiment was not accepted
+   */
+  retry(experimentId: string, options: RetryOptions = {}): Promise<Experiment> {
+    return this.#experiments.retry(experimentId, options);
+  }
+
+  /**
+   * Sets runs beside a baseline, item by item, with paired statistics; one comparison for each candidate.
+   *
+   * @param baseline - an experiment, its id, or a run that Langfuse has
+   * @param candidates - from one to nine others
+   * @param options - how to compare
+   * @throws {@link NotFoundError} if there is no such run
+   */
+  compare(
+    baseline: RunReference,
+    candidates: readonly RunReference[],
+    options: CompareOptions = {},
+  ): Promise<readonly Comparison[]> {
+    return compareRuns(this.connection, [baseline, ...candidates], options, this.parse);
+  }
+
+  /**
+   * Computes how many items and trials it takes to see a difference between two runs over the same items.
+   *
+   * @param difference - of the means, above 0
+   * @param options - what scatters, and how sure to be
+   */
+  plan(difference: number, options: PlanOptions): Promise<Plans> {
+    return planExperiment(this.connection, difference, options);
   }
 
   /**

@@ -15,6 +15,7 @@ export * from './errors.js';
 export type { ListEvaluatorsOptions, RegisterOptions } from './evaluator-calls.js';
 export type { ListOptions, ListResultsOptions } from './experiment-calls.js';
 export type * from './langfuse-style.js';
+export type * from './model/comparison.js';
 export { DatasetItem, type Dataset, type DatasetItemLink, type ScoreReceipt } from './model/dataset.js';
 export { Evaluation, type EvaluationValue, type Failure, type Usage } from './model/evaluation.js';
 export type * from './model/evaluators.js';

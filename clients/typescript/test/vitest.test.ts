@@ -33,6 +33,18 @@ describe('an experiment', () => {
     expectExperiment(result).toPass({ avg_accuracy: 0.6 });
   });
 
+  test('passes above its gates and fails below', async ({ client, app }) => {
+    const gates = [{ evaluation: 'accuracy', threshold: { value: 0.8 } }];
+    const good = await client.run(quiz(app, { data: right, gates })).result();
+    expectExperiment(good).toPass();
+    const data = [...right, { id: 'at', input: 'Graz', expectedOutput: 'Vienna' }];
+    const poor = await client.run(quiz(app, { data, gates })).result();
+    const message = failure(() => {
+      expectExperiment(poor).toPass();
+    });
+    expect(message).toContain('✗ gate accuracy mean >= 0.8: the mean of accuracy is 0.666667 over 3 of 3');
+  });
+
   test('fails where items failed, unless they may', async ({ client, app }) => {
     const result = await client.run(quiz(app)).result();
     const message = failure(() => {

@@ -1,11 +1,13 @@
 import { toJson } from '@bufbuild/protobuf';
 import { timestampDate } from '@bufbuild/protobuf/wkt';
 import type { Parse } from '../documents.js';
+import { Verdict } from '../gen/evalrpc/v1/comparison_pb.js';
 import type { EvaluatorSpec } from '../gen/evalrpc/v1/evaluator_pb.js';
-import type {
-  Experiment as ExperimentMessage,
-  Progress as ProgressMessage,
-  Spending as SpendingMessage,
+import {
+  OriginKind,
+  type Experiment as ExperimentMessage,
+  type Progress as ProgressMessage,
+  type Spending as SpendingMessage,
 } from '../gen/evalrpc/v1/experiment_pb.js';
 import { ExperimentSpecSchema, type ExperimentSpec } from '../gen/evalrpc/v1/experiment_spec_pb.js';
 import type { GateResult as GateResultMessage } from '../gen/evalrpc/v1/gate_pb.js';
@@ -16,9 +18,11 @@ import type {
   Experiment,
   GateResult,
   LangfuseStatus,
+  Origin,
   Progress,
   Spending,
 } from '../model/experiment.js';
+import { verdictFromMessage } from './comparisons.js';
 import { evaluationFromMessage, failureFromMessage, textOrNone } from './evaluations.js';
 import { stateFromMessage } from './states.js';
 
@@ -49,6 +53,10 @@ export function experimentFromMessage(message: ExperimentMessage | undefined, pa
     gates: message.gates.map(gateResult),
     taskSpending: message.taskSpending && spending(message.taskSpending),
     evaluationSpending: message.evaluationSpending && spending(message.evaluationSpending),
+    origin: message.origin && {
+      experimentId: message.origin.experimentId,
+      kind: (OriginKind[message.origin.kind] as Origin['kind'] | undefined) ?? 'UNSPECIFIED',
+    },
     requestId: textOrNone(message.requestId),
     spec: spec === undefined ? {} : toJson(ExperimentSpecSchema, spec),
   };
@@ -95,6 +103,7 @@ function summary(message: SummaryMessage): EvaluationSummary {
     max: message.max,
     quantiles: new Map(message.quantiles.map(({ probability, value }) => [probability, value])),
     labels: message.labels,
+    clusters: message.clusters,
   };
 }
 
@@ -113,8 +122,9 @@ function langfuseStatus(message: LangfuseStatusMessage): LangfuseStatus {
   };
 }
 
-function gateResult({ name, passed, message, value }: GateResultMessage): GateResult {
-  return { name, passed, message, value };
+function gateResult({ name, passed, message, value, verdict }: GateResultMessage): GateResult {
+  const judged = verdict === Verdict.UNSPECIFIED ? {} : { verdict: verdictFromMessage(verdict) };
+  return { name, passed, message, value, ...judged };
 }
 
 function spending(message: SpendingMessage): Spending {

@@ -41,7 +41,8 @@ export function contextFromMessage(message: ContextMessage): Context {
   };
 }
 
-function itemFromMessage<I, E, M>(message: ExperimentItem | undefined, parse: Parse): Item<I, E, M> {
+/** Reads an item as results carry it. */
+export function itemFromMessage<I, E, M>(message: ExperimentItem | undefined, parse: Parse): Item<I, E, M> {
   return new Item(
     {
       id: message?.id ?? '',

@@ -1,5 +1,6 @@
 import type { AnyJson } from '../documents.js';
 import type { ExperimentSpecJson } from '../gen/evalrpc/v1/experiment_spec_pb.js';
+import type { Verdict } from './comparison.js';
 import type { Evaluation, Failure } from './evaluation.js';
 
 /**
@@ -49,6 +50,8 @@ export interface EvaluationSummary {
   readonly quantiles: ReadonlyMap<number, number>;
   /** How often each label was given. */
   readonly labels: Readonly<Record<string, number>>;
+  /** The clusters that the standard error counts. 0 or absent: it counts independent values. */
+  readonly clusters?: number;
 }
 
 /** How an experiment is recorded in Langfuse. */
@@ -85,6 +88,8 @@ export interface GateResult {
   readonly message: string;
   /** The value that was compared; undefined if there is none. */
   readonly value: number | undefined;
+  /** The verdict of a gate on a baseline; absent for other gates. */
+  readonly verdict?: Verdict;
 }
 
 /** What calls to language models took so far. */
@@ -97,6 +102,14 @@ export interface Spending {
   readonly costUsd: number;
   /** Calls that did not say what they took, and are not in the sums. */
   readonly unknown: number;
+}
+
+/** The experiment that another one looks at again. */
+export interface Origin {
+  /** The earlier experiment's id. */
+  readonly experimentId: string;
+  /** What is done with it: its outputs are evaluated anew, or what failed is repeated. */
+  readonly kind: 'EVALUATE' | 'RETRY' | 'UNSPECIFIED';
 }
 
 /** One run of a spec over its data, as it is at the moment. */
@@ -141,6 +154,8 @@ export interface Experiment {
   readonly taskSpending: Spending | undefined;
   /** What the evaluators' models took. */
   readonly evaluationSpending: Spending | undefined;
+  /** The experiment that this one looks at again. */
+  readonly origin: Origin | undefined;
   /** The request id that it was started with. */
   readonly requestId: string | undefined;
   /** The spec with defaults filled in, in the JSON form of the contract; inline items are left out. */

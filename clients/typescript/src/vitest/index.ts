@@ -26,7 +26,7 @@ declare module 'vitest' {
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as vitest declares it
   interface Matchers<T = any> {
     /**
-     * Asserts that an experiment succeeded, that no item failed, and that it holds the thresholds.
+     * Asserts that an experiment succeeded, that no item failed, and that it holds its gates and the thresholds.
      *
      * @param thresholds - bounds by the name of a run evaluation, or of an item evaluation for its mean
      * @param options - how many items may fail
@@ -72,7 +72,7 @@ export class ExperimentAssertions {
   }
 
   /**
-   * Asserts that the experiment succeeded, that no item failed, and that it holds the thresholds.
+   * Asserts that the experiment succeeded, that no item failed, and that it holds its gates and the thresholds.
    *
    * @param thresholds - bounds by the name of a run evaluation, or of an item evaluation for its mean
    * @param options - how many items may fail
@@ -101,6 +101,9 @@ function problemsOf(result: ExperimentResult, thresholds: Thresholds, options: P
   }
   if (failedItems.length > maxFailedItems) {
     problems.push(`${failedItems.length} items failed; at most ${maxFailedItems} may`);
+  }
+  for (const gate of result.experiment.gates.filter(({ passed }) => !passed)) {
+    problems.push(`gate ${gate.name}: ${gate.message}`);
   }
   for (const [name, threshold] of Object.entries(thresholds)) {
     const why = missed(name, threshold, result);
