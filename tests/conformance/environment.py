@@ -21,7 +21,7 @@ from tests.clients.python.wire import Wire, wire
 from tests.servers import serving
 from tests.standins.langfuse.remote import launched
 
-LEASE = 2.0
+LEASE = 5.0
 """Seconds that a call stays with a silent worker."""
 
 CAPITALS = [

@@ -67,6 +67,7 @@ from evalrpc._model.experiment import (
     ExperimentState,
     GateResult,
     LangfuseStatus,
+    Origin,
     Progress,
     Spending,
 )
@@ -148,6 +149,7 @@ __all__ = [
     "LoadedDataset",
     "NotFoundError",
     "NotImplementedByServerError",
+    "Origin",
     "OutOfRangeError",
     "PermissionDeniedError",
     "Plans",

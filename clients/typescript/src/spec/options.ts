@@ -123,3 +123,31 @@ export type StartOptions<Source extends ItemInput = ItemInput, Output = AnyJson>
 /** What `client.run()` takes. The types of its functions' parameters follow from the items. */
 export type RunOptions<Source extends ItemInput = ItemInput, Output = AnyJson> = DataOption<Source> &
   RunSettings<InputOf<Source>, ExpectedOutputOf<Source>, MetadataOf<Source>, Output>;
+
+/** How stored outputs are evaluated anew. Evaluators that are functions need a worker. */
+export interface EvaluateOptions {
+  /** What looks at each item's result. At least one of these and of the run evaluators is required. */
+  readonly evaluators?: readonly EvaluatorSpecJson[];
+  /** What sees an item's new evaluations and adds its own. */
+  readonly compositeEvaluator?: EvaluatorSpecJson | undefined;
+  /** What looks at all results with their new evaluations. */
+  readonly runEvaluators?: readonly EvaluatorSpecJson[];
+  /** Names the new run. Default: the old run's name, followed by " - evaluated" and the time. */
+  readonly runName?: string | undefined;
+  /** Makes a repeat of the call join the experiment. Default: a new one. */
+  readonly requestId?: string | undefined;
+  /** Ends the call early. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What is repeated of an experiment. */
+export interface RetryOptions {
+  /** Failed tasks with their evaluations, failed evaluations, or both. Default: both. */
+  readonly scope?: 'all' | 'tasks' | 'evaluations' | undefined;
+  /** Names the new run. Default: the old run's name, followed by " - retried" and the time. */
+  readonly runName?: string | undefined;
+  /** Makes a repeat of the call join the experiment. Default: a new one. */
+  readonly requestId?: string | undefined;
+  /** Ends the call early. */
+  readonly signal?: AbortSignal | undefined;
+}

@@ -15,6 +15,7 @@ from evalrpc._aio.definitions import AsyncDefinitionCalls
 from evalrpc._aio.evaluators import AsyncEvaluatorCalls
 from evalrpc._aio.langfuse_style import AsyncLangfuseStyle
 from evalrpc._aio.run import AsyncRun, AsyncStream
+from evalrpc._aio.second_looks import AsyncSecondLookCalls
 from evalrpc._aio.upload import upload_items
 from evalrpc._aio.workers import AsyncWorkerCalls
 from evalrpc._convert.experiments import experiment_from_message
@@ -47,7 +48,12 @@ from evalrpc.v1 import (
 
 
 class AsyncClient(
-    AsyncComparisonCalls, AsyncDefinitionCalls, AsyncEvaluatorCalls, AsyncLangfuseStyle, AsyncWorkerCalls
+    AsyncComparisonCalls,
+    AsyncDefinitionCalls,
+    AsyncEvaluatorCalls,
+    AsyncLangfuseStyle,
+    AsyncSecondLookCalls,
+    AsyncWorkerCalls,
 ):
     """A connection to an evalrpc server. Close it, or use it in an `async with` block.
 

@@ -13,6 +13,7 @@ from evalrpc._model.experiment import (
     ExperimentState,
     GateResult,
     LangfuseStatus,
+    Origin,
     Progress,
     Spending,
 )
@@ -57,6 +58,7 @@ def experiment_from_message(message: experiment_pb2.Experiment) -> Experiment:
         gates=tuple(_gate(each) for each in message.gates),
         task_spending=_spending(message.task_spending) if has("task_spending") else None,
         evaluation_spending=_spending(message.evaluation_spending) if has("evaluation_spending") else None,
+        origin=_origin(message.origin) if has("origin") else None,
         request_id=message.request_id or None,
         spec=MessageToDict(spec, preserving_proto_field_name=True),
     )
@@ -129,6 +131,15 @@ def _gate(message: gate_pb2.GateResult) -> GateResult:
     value = message.value if message.HasField("value") else None
     verdict = verdict_from_number(message.verdict) if message.verdict else None
     return GateResult(message.name, message.passed, message.message, value, verdict)
+
+
+def _origin(message: experiment_pb2.Origin) -> Origin:
+    match message.kind:
+        case experiment_pb2.ORIGIN_KIND_EVALUATE:
+            return Origin(message.experiment_id, "evaluate")
+        case experiment_pb2.ORIGIN_KIND_RETRY:
+            return Origin(message.experiment_id, "retry")
+    return Origin(message.experiment_id)
 
 
 def _spending(message: experiment_pb2.Spending) -> Spending:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from evalrpc._model.comparison import Verdict
 from evalrpc._model.evaluation import Error, Evaluation
@@ -125,6 +125,20 @@ class Spending:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """The experiment that another one looks at again.
+
+    Attributes:
+        experiment_id: the earlier experiment.
+        kind: what is done with it: its outputs are evaluated anew, or what failed is repeated; None for what this version of
+            the client does not know.
+    """
+
+    experiment_id: str
+    kind: Literal["evaluate", "retry"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Experiment:
     """One run of a spec over its data, as it is at the moment.
 
@@ -149,6 +163,7 @@ class Experiment:
         gates: what became of the gates.
         task_spending: what the tasks took; None if none said.
         evaluation_spending: what the evaluators' models took.
+        origin: the experiment that this one looks at again.
         request_id: the request id it was started with.
         spec: the spec with defaults filled in, in the JSON form of the contract; inline items are left out.
     """
@@ -173,6 +188,7 @@ class Experiment:
     gates: tuple[GateResult, ...] = ()
     task_spending: Spending | None = None
     evaluation_spending: Spending | None = None
+    origin: Origin | None = None
     request_id: str | None = None
     spec: Mapping[str, Any] = field(default_factory=dict)
 

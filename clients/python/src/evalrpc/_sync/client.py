@@ -34,6 +34,7 @@ from evalrpc._sync.definitions import DefinitionCalls
 from evalrpc._sync.evaluators import EvaluatorCalls
 from evalrpc._sync.langfuse_style import LangfuseStyle
 from evalrpc._sync.run import Run, Stream
+from evalrpc._sync.second_looks import SecondLookCalls
 from evalrpc._sync.upload import upload_items
 from evalrpc._sync.workers import WorkerCalls
 from evalrpc._uploads import upload_messages
@@ -45,7 +46,7 @@ from evalrpc.v1 import (
 )
 
 
-class Client(ComparisonCalls, DefinitionCalls, EvaluatorCalls, LangfuseStyle, WorkerCalls):
+class Client(ComparisonCalls, DefinitionCalls, EvaluatorCalls, LangfuseStyle, SecondLookCalls, WorkerCalls):
     """A connection to an evalrpc server. Safe to use from several threads; close it, or use it in a `with` block.
 
     Nothing is sent on construction: a server that cannot be reached shows with the first call. Every call may raise
