@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.domain.results import Context
 from evalrpc_server.domain.spec.evaluators import ExpressionEvaluator as ExpressionSpec
 from evalrpc_server.domain.usage import Usage
-from evalrpc_server.evaluators.executor import ExecutorBatcher
+from evalrpc_server.evaluators.executor import ExecutorBatcher, WorkerDiedError
 from evalrpc_server.evaluators.expression.evaluator import ExpressionEvaluator
 from evalrpc_server.evaluators.expression.judging import judge_by
 from evalrpc_server.evaluators.expression.language import check_expression
@@ -148,12 +149,32 @@ STOPPED = "more than 1 s of processor time or 1 GiB of memory"
 
 
 async def test_an_expression_that_takes_too_long_is_stopped_and_spoils_no_other(sandbox):
-    hostile = evaluator(SLOW, sandbox)
-    answers = await asyncio.gather(*(hostile.evaluate(LARGE) for _ in range(10)), return_exceptions=True)
-    answers += await asyncio.gather(hostile.evaluate(LARGE), return_exceptions=True)
-    assert all(isinstance(answer, EvaluatorError) and STOPPED in answer.error.message for answer in answers)
+    with pytest.raises(EvaluatorError, match=STOPPED):
+        await evaluator(SLOW, sandbox).evaluate(LARGE)
     [said] = await evaluator("output.text.size()", sandbox).evaluate(LARGE)
     assert said.value == 900 * 1024
+
+
+class Deadly:
+    """A sandbox in which the first two cases end their process, and the others are never done."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def run(self, *_: object, size: int) -> Evaluation:
+        self.asked += 1
+        if self.asked > 2:
+            await asyncio.Event().wait()
+        raise WorkerDiedError(Error(reason=Reason.EVALUATOR_FAILED, message="it died"))
+
+
+async def test_an_evaluator_whose_processes_die_again_and_again_is_not_asked_any_more():
+    deadly = Deadly()
+    hostile = evaluator(SLOW, cast(ExecutorBatcher, deadly))
+    answers = await asyncio.gather(*(hostile.evaluate(LARGE) for _ in range(5)), return_exceptions=True)
+    answers += await asyncio.gather(hostile.evaluate(LARGE), return_exceptions=True)
+    assert all(isinstance(answer, EvaluatorError) and STOPPED in str(answer) for answer in answers)
+    assert deadly.asked <= 5
 
 
 async def test_an_expression_that_takes_too_much_memory_is_stopped(sandbox):

@@ -204,9 +204,9 @@ async def test_a_judge_that_fails_is_an_error_and_never_a_score(standin, ask, an
 
 async def test_what_may_pass_is_tried_again_and_what_may_not_is_not(standin, ask):
     throttled = {"retry-after-ms": "1"}
-    standin.says = in_turn(error(429, "slow down", headers=throttled), error(503, "busy"), score(0.5))
+    standin.says = in_turn(error(429, "slow down", headers=throttled), error(500, "broken"), score(0.5))
     assert (await ask()).value == 0.5
-    standin.says = lambda _: error(503, "busy")
+    standin.says = lambda _: error(500, "broken")
     standin.requests.clear()
     said = await ask()
     assert said.error is not None
