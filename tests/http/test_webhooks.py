@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import os
@@ -193,15 +192,3 @@ def test_the_bridges_own_addresses_are_there(webhooks: Webhooks) -> None:
     answer = webhooks.post(seed, "/webhook/dataset/process-items")
     assert answer.status_code == 202
     assert answer.json()["ignored"] == ["theirs"]
-
-
-async def test_unsigned_webhooks_are_taken_where_that_is_configured(tmp_path: Path) -> None:
-    manager = serving(tmp_path, "--webhook-unsigned", env={})
-    server = await asyncio.to_thread(manager.__enter__)
-    try:
-        async with httpx.AsyncClient(base_url=f"http://{server.http}", timeout=SECONDS) as client:
-            answer = await client.post(PATH, content=body_of(TASK), headers=signed(body_of(TASK)))
-    finally:
-        await asyncio.to_thread(manager.__exit__, None, None, None)
-    assert answer.status_code == 422  # for want of Langfuse, and not of a signature
-    assert answer.json()["error"]["reason"] == "LANGFUSE_NOT_CONFIGURED"

@@ -98,7 +98,8 @@ class Acceptance:
                 _RUN_EVALUATORS: tuple(checked.run_evaluators),
             }
         )
-        gates = await gate_violations(spec, checked.registered, self._comparisons, path=path)
+        comparisons = None if later else self._comparisons  # a baseline may be in Langfuse
+        gates = await gate_violations(spec, checked.registered, comparisons, path=path)
         if checked.violations or gates:
             raise InvalidRequestError([*checked.violations, *gates])
         experiment_id = f"exp_{secrets.token_hex(10)}"
