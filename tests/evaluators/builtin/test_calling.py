@@ -124,3 +124,8 @@ async def test_a_scorer_that_fails_is_an_error_that_says_why(judge, params, prob
     with pytest.raises(EvaluatorError) as failed:
         await judge("autoevals", [case("x", "y")], **params)
     assert problem in str(failed.value)
+
+
+async def test_a_scorer_that_compares_by_itself_is_not_given_documents_that_would_take_forever(judge):
+    with pytest.raises(EvaluatorError, match="too large to compare"):
+        await judge("autoevals", [case("x" * 20_000, "y" * 20_000)], scorer="Levenshtein")

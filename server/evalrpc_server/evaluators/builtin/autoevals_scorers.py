@@ -27,6 +27,9 @@ from evalrpc_server.targets import chat_completions, vendors
 
 MAX_COMMENT = 1_000
 
+MAX_CELLS = 100_000_000
+"""The largest product of the sizes of two documents that a scorer compares by itself, which may take a minute."""
+
 _NOT_THEIRS = frozenset({"client", "api_key", "base_url"})
 
 
@@ -110,6 +113,8 @@ class AutoevalsScorer:
         told = [expected] if second and second[0].name == "expected" else []
         if hasattr(scorer, "client"):
             return await scorer.eval_async(output, *told, **arguments)
+        if told and len(case.output) * len(case.item.expected_output or "") > MAX_CELLS:
+            raise _failed("the output and expected_output are too large to compare; use a builtin")
         return await asyncio.to_thread(scorer.eval, output, *told, **arguments)
 
     def _make(self) -> Any:
