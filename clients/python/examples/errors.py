@@ -34,7 +34,7 @@ with Client() as client:
     for each in result.item_results:
         print(each.output, each.attempts > 1, each.error)
 
-with Client("localhost:1", timeout=5) as client:
+with Client("localhost:1") as client:
     try:
         client.get("exp_none")
     except ServerUnreachableError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from evalrpc import Client, Evaluation, create_evaluator_from_autoevals
@@ -20,15 +21,10 @@ def broken() -> float:
     raise RuntimeError("the judge is out")
 
 
-class Overlap:
-    """An evaluator in the shape of the autoevals package's."""
-
-    def __call__(self, output: str, expected: str | None = None, **_: Any) -> Any:
-        """Scores how many letters two texts share."""
-        self.name = "Overlap"
-        self.metadata: dict[str, Any] = {}
-        self.score = len({*output} & {*(expected or "")}) / len({*output, *(expected or "")})
-        return self
+def overlap(*, output: str, expected: str | None = None, **_: Any) -> SimpleNamespace:
+    """Scores how many letters two texts share, in the shape of the autoevals package's evaluators."""
+    here, there = {*output}, {*(expected or "")}
+    return SimpleNamespace(name="overlap", score=len(here & there) / len(here | there), metadata={})
 
 
 def passed(*, evaluations: list[Evaluation]) -> bool:
@@ -52,7 +48,7 @@ with Client() as client:
         name="Judged",
         data=[{"input": "paris", "expected_output": "PARIS"}, {"input": "rome"}, {"input": 3}],
         task=shout,
-        evaluators=[judge, broken, create_evaluator_from_autoevals(Overlap())],
+        evaluators=[judge, broken, create_evaluator_from_autoevals(overlap)],
         composite_evaluator=passed,
         run_evaluators=[answered],
     )

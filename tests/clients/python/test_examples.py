@@ -30,7 +30,7 @@ PRINTED = {
         r"• right: 100\.0% \(1 of 1 true\)",
         r"• tone: loud 1",
         r"• broken: 2 errors",
-        r"• Overlap: 0\.500, 1 unscored|• Overlap: ",
+        r"• overlap: 0\.500",
         r"• passed: 50\.0% \(1 of 2 true\)",
         r"Failures:\n  • TASK_FAILED: 1 \(AttributeError: ",
         r"• answered: 2\.000\n    💭 2 of 3",

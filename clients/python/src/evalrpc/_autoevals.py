@@ -29,5 +29,5 @@ def create_evaluator_from_autoevals(evaluator: Any, **kwargs: Any) -> Callable[.
             metadata=metadata,
         )
 
-    judge.__name__ = type(evaluator).__name__
+    judge.__name__ = getattr(evaluator, "__name__", type(evaluator).__name__)
     return judge
