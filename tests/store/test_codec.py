@@ -16,9 +16,14 @@ from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.events import Event, EventBody, RunEvaluations
 from evalrpc_server.domain.experiments import Experiment, Progress, RunningSummary, State
+from evalrpc_server.domain.gates import GateResult
 from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.domain.results import Context, FailedAttempt, ItemResult, TaskOutcome
 from evalrpc_server.domain.spec.experiment import ExperimentSpec
+from evalrpc_server.domain.statistics.comparison import Verdict
+from evalrpc_server.domain.statistics.intervals import Interval
+from evalrpc_server.domain.statistics.quantiles import Quantile
+from evalrpc_server.domain.statistics.summaries import EvaluationSummary
 from evalrpc_server.domain.usage import Usage
 from evalrpc_server.store import codec
 from evalrpc_server.store.port import StoreError
@@ -95,6 +100,28 @@ SUMMARIES = st.builds(
     mean=st.none() | FLOATS,
     m2=FLOATS,
     numeric=COUNTS,
+    booleans=COUNTS,
+    min=st.none() | FLOATS,
+    max=st.none() | FLOATS,
+    labels=st.dictionaries(TEXT, COUNTS, max_size=2),
+)
+INTERVALS = st.builds(Interval, low=FLOATS, high=FLOATS, confidence=FLOATS)
+STATISTICS = st.builds(
+    EvaluationSummary,
+    n=COUNTS,
+    mean=st.none() | FLOATS,
+    interval=st.none() | INTERVALS,
+    quantiles=st.lists(st.builds(Quantile, probability=FLOATS, value=FLOATS), max_size=2).map(tuple),
+    labels=st.dictionaries(TEXT, COUNTS, max_size=2),
+    clusters=COUNTS,
+)
+GATES = st.builds(
+    GateResult,
+    name=TEXT,
+    passed=st.booleans(),
+    message=TEXT,
+    value=st.none() | FLOATS,
+    verdict=st.none() | st.sampled_from(Verdict),
 )
 EXPERIMENTS = st.builds(
     Experiment,
@@ -104,6 +131,8 @@ EXPERIMENTS = st.builds(
     state=st.sampled_from(State),
     progress=PROGRESS,
     summaries=st.dictionaries(TEXT, SUMMARIES, max_size=2),
+    statistics=st.dictionaries(TEXT, STATISTICS, max_size=2),
+    gates=st.lists(GATES, max_size=2).map(tuple),
     run_evaluations=st.lists(EVALUATIONS, max_size=2).map(tuple),
     sequence=COUNTS,
     registered=st.dictionaries(TEXT, st.just(make_evaluator().spec), max_size=2),
