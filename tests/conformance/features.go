@@ -25,6 +25,7 @@ import (
 	"github.com/evalrpc/evalrpc/tests/conformance/repetitions"
 	"github.com/evalrpc/evalrpc/tests/conformance/resume"
 	"github.com/evalrpc/evalrpc/tests/conformance/run_evaluators"
+	"github.com/evalrpc/evalrpc/tests/conformance/second_looks"
 	"github.com/evalrpc/evalrpc/tests/conformance/stage"
 	"github.com/evalrpc/evalrpc/tests/conformance/task_details"
 	"github.com/evalrpc/evalrpc/tests/conformance/tls"
@@ -64,6 +65,7 @@ var features = map[string]func(context.Context, *stage.Stage) any{
 	"repetitions":           repetitions.Run,
 	"resume":                resume.Run,
 	"run_evaluators":        run_evaluators.Run,
+	"second_looks":          second_looks.Run,
 	"task_details":          task_details.Run,
 	"tls":                   tls.Run,
 	"trace_context":         trace_context.Run,

@@ -12,6 +12,8 @@ import type { ItemResult } from './model/item-result.js';
 import { pages } from './pages.js';
 import type { Resumption } from './resumption.js';
 import type { OpenStream } from './run.js';
+import type { EvaluateOptions, RetryOptions } from './spec/options.js';
+import { evaluateRequest, retryRequest } from './spec/second-looks.js';
 
 /** Which experiments to list. */
 export interface ListOptions {
@@ -91,6 +93,24 @@ export class ExperimentCalls {
 
   async cancel(id: string): Promise<Experiment> {
     return this.#read(await this.#connection.call((call) => this.#service.cancelExperiment({ id }, call)));
+  }
+
+  async evaluate(id: string, options: EvaluateOptions): Promise<Experiment> {
+    const request = evaluateRequest(id, options);
+    return this.#read(
+      await this.#connection.call((call) => this.#service.evaluateExperiment(request, call), {
+        signal: options.signal,
+      }),
+    );
+  }
+
+  async retry(id: string, options: RetryOptions): Promise<Experiment> {
+    const request = retryRequest(id, options);
+    return this.#read(
+      await this.#connection.call((call) => this.#service.retryExperiment(request, call), {
+        signal: options.signal,
+      }),
+    );
   }
 
   async *list(options: ListOptions): AsyncGenerator<Experiment, undefined> {

@@ -31,6 +31,7 @@ const QUIZ: Experiment = {
   gates: [],
   taskSpending: undefined,
   evaluationSpending: undefined,
+  origin: undefined,
   requestId: undefined,
   spec: {},
 };
