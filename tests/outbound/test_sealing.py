@@ -80,9 +80,10 @@ def test_sealed_values_are_opened_where_references_are_and_scrubbed_from_then_on
 def test_a_body_is_opened_as_json_and_a_path_percent_encoded():
     secrets = Secrets(environment={}, sealing=ephemeral_sealing())
     sealed = secrets.seal('a "quoted"\nkey')
-    assert secrets.open_body(f'{{"k":"{sealed}"}}'.encode(), json_text=True) == (
-        b'{"k":"a \\"quoted\\"\\nkey"}'
-    )
+    body = f'{{"k":"{sealed}"}}'.encode()
+    assert secrets.open_body(body, {sealed}, json_text=True) == b'{"k":"a \\"quoted\\"\\nkey"}'
+    assert secrets.open_body(body, {sealed}, json_text=False) == b'{"k":"a "quoted"\nkey"}'
+    assert secrets.open_body(body, (), json_text=True) == body
     assert secrets.open_path(f"/v1?key={sealed}&x=1".encode()) == b"/v1?key=a%20%22quoted%22%0Akey&x=1"
 
 

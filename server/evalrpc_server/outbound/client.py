@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -50,6 +50,7 @@ class HttpRequest:
         body: the content, or pieces of it that are read as they are sent.
         max_response_bytes: the largest body of a 2xx answer.
         http2: whether HTTP/2 may be used.
+        sealed: values that are opened in the body; others that look like them are not.
         any_status: whether an answer that is neither 2xx nor a redirect is returned like one that is 2xx, and no failure.
     """
 
@@ -61,6 +62,7 @@ class HttpRequest:
     max_response_bytes: int = MAX_RESPONSE_BYTES
     http2: bool = False
     any_status: bool = False
+    sealed: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +197,7 @@ class HttpClient:
         sent = dict((*request.headers, *request.private_headers))
         json_text = b"json" in sent.get(b"content-type", b"json")
         try:
-            return self._secrets.open_body(request.body, json_text=json_text)
+            return self._secrets.open_body(request.body, request.sealed, json_text=json_text)
         except SecretError as error:
             raise no_secret(origin(request.url), error) from None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import httpx
@@ -60,6 +60,7 @@ class HttpEndpoint:
         url: an http or https URL.
         headers: of every call; values may hold `${secret:NAME}`. They go to the URL's own origin only.
         http2: whether HTTP/2 may be used.
+        sealed: values of the spec that are opened in bodies.
     """
 
     def __init__(
@@ -71,8 +72,10 @@ class HttpEndpoint:
         *,
         headers: Mapping[str, str] | None = None,
         http2: bool = False,
+        sealed: Collection[str] = (),
     ) -> None:
         self._client = client
+        self._sealed = sealed
         self._secrets = secrets
         self._limiter = limiter
         self._url = httpx.URL(url)
@@ -144,6 +147,7 @@ class HttpEndpoint:
             body=body,
             max_response_bytes=max_response_bytes,
             http2=self._http2,
+            sealed=self._sealed,
             any_status=any_status,
         )
         admitted = await self._limiter.admit()
@@ -191,6 +195,7 @@ class HttpEndpoint:
             private_headers=[*self._private_headers(), *private_headers],
             body=body,
             http2=self._http2,
+            sealed=self._sealed,
             any_status=any_status,
         )
         admitted = await self._limiter.admit()

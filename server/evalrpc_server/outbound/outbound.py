@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import grpc.aio
 import httpx
@@ -24,6 +24,7 @@ class Outbound:
     Args:
         http: of the way that this is a scope of.
         limiters: the same.
+        sealed: values of an experiment's specs that are opened in what its endpoints are sent.
 
     Attributes:
         settings: trust, identity and limits.
@@ -38,16 +39,22 @@ class Outbound:
         *,
         http: HttpClient | None = None,
         limiters: Limiters | None = None,
+        sealed: Collection[str] = (),
     ) -> None:
         self.settings = settings or OutboundSettings()
         self.secrets = secrets or Secrets()
         self.http = http or HttpClient(self.settings, self.secrets)
         self._limiters = limiters or Limiters()
+        self._sealed = sealed
         self._used: set[EndpointLimiter] = set()
 
-    def scoped(self) -> Outbound:
-        """Returns the same way out for one experiment, which tells of the limits that are met on it."""
-        return Outbound(self.settings, self.secrets, http=self.http, limiters=self._limiters)
+    def scoped(self, sealed: Collection[str] = ()) -> Outbound:
+        """Returns the same way out for one experiment, which tells of the limits that are met on it.
+
+        Args:
+            sealed: the sealed values in the experiment's specs.
+        """
+        return Outbound(self.settings, self.secrets, http=self.http, limiters=self._limiters, sealed=sealed)
 
     def limits(self) -> Sequence[EndpointLimit]:
         """Returns how fast the endpoints may be called that were prepared here; those without a limit are left out."""
@@ -59,7 +66,9 @@ class Outbound:
     ) -> HttpEndpoint:
         """Prepares calls to an HTTP endpoint."""
         limiter = self._limiter(origin(httpx.URL(url)), headers or {})
-        return HttpEndpoint(self.http, self.secrets, limiter, url, headers=headers, http2=http2)
+        return HttpEndpoint(
+            self.http, self.secrets, limiter, url, headers=headers, http2=http2, sealed=self._sealed
+        )
 
     def grpc_endpoint(
         self,

@@ -12,7 +12,7 @@ import os
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -120,11 +120,12 @@ class Secrets:
             raise SecretError("that was written out", "cannot be kept by this server; it has no sealing key")
         return f"${{sealed:{self.sealing.seal(value)}}}"
 
-    def open_body(self, body: bytes, *, json_text: bool) -> bytes:
-        """Returns a body with the sealed values in it opened.
+    def open_body(self, body: bytes, sealed: Collection[str], *, json_text: bool) -> bytes:
+        """Returns a body with sealed values in it opened.
 
         Args:
             body: as it is to be sent.
+            sealed: those that belong into it; one that came with an item's data is not opened.
             json_text: whether it is JSON, so that what is put into its strings is escaped.
 
         Raises:
@@ -133,7 +134,14 @@ class Secrets:
         if SEALED_MARK not in body:
             return body
         write: Callable[[str], str] = _json_escaped if json_text else str
-        return _SEALED.sub(lambda match: write(self._open(match[1].decode("ascii"))).encode("utf-8"), body)
+        return _SEALED.sub(
+            lambda match: (
+                write(self._open(match[1].decode("ascii"))).encode("utf-8")
+                if match[0].decode("ascii") in sealed
+                else match[0]
+            ),
+            body,
+        )
 
     def open_path(self, path: bytes) -> bytes:
         """Returns a URL's path and query with the sealed values in them opened and percent-encoded.

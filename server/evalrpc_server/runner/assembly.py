@@ -12,6 +12,7 @@ from typing import Protocol
 from evalrpc_server.domain.clock import Clock
 from evalrpc_server.domain.experiments import Experiment
 from evalrpc_server.domain.spec.evaluators import EvaluatorSpec
+from evalrpc_server.domain.spec.sealed import sealed_values
 from evalrpc_server.evaluators.registry import (
     EvaluatorResources,
     ask_together,
@@ -62,7 +63,7 @@ class SpecAssembly:
     async def parts(self, experiment: Experiment) -> Parts:
         """Returns the parts of one run."""
         spec = experiment.spec
-        scope = self._targets.outbound.scoped()
+        scope = self._targets.outbound.scoped(sealed_values([spec, *experiment.registered.values()]))
         evaluators = replace(self._evaluators, outbound=scope)
         pipeline = Pipeline(
             experiment=experiment.ref,

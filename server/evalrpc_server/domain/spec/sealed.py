@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeVar
 
 from pydantic import BaseModel
 
-from evalrpc_server.domain.credentials import Replace, redact_credentials, replace_credentials
+from evalrpc_server.domain.credentials import SEALED, Replace, redact_credentials, replace_credentials
 
 Model = TypeVar("Model", bound=BaseModel)
+
+
+def sealed_values(specs: Iterable[BaseModel]) -> frozenset[str]:
+    """Returns the sealed values in specs, as they stand there."""
+    return frozenset(value for spec in specs for value in SEALED.findall(spec.model_dump_json()))
 
 
 def sealed_spec(spec: Model, seal: Replace) -> Model:
