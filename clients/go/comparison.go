@@ -53,6 +53,8 @@ type CompareOptions struct {
 	TrialReducers []*evalrpcv1.TrialReducer
 	// ClusterBy is the path within item metadata that tells which items belong together; empty for the baseline's.
 	ClusterBy string
+	// LowerIsBetter names the evaluations of which less is better, such as latency.
+	LowerIsBetter []string
 	// MaxFlips is how many changed items to return per evaluation; nil for 20.
 	MaxFlips *int
 }
@@ -113,9 +115,9 @@ type EvaluationComparison struct {
 	MinimumDetectableDifference *float64
 	// Margin by which the candidate may be worse.
 	Margin float64
-	// Gained counts items whose value rose.
+	// Gained counts items whose value became better.
 	Gained int
-	// Lost counts items whose value fell.
+	// Lost counts items whose value became worse.
 	Lost int
 	// BaselineOnly counts matched items with a value in the baseline alone.
 	BaselineOnly int
@@ -150,6 +152,7 @@ func (c *Client) Compare(
 		Margins:       options.Margins,
 		TrialReducers: options.TrialReducers,
 		ClusterBy:     options.ClusterBy,
+		LowerIsBetter: options.LowerIsBetter,
 	}
 	if options.Confidence != 0 {
 		request.Confidence = &options.Confidence

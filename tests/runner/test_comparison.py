@@ -145,8 +145,10 @@ async def test_trials_are_reduced_as_the_spec_says(tmp_path: Path) -> None:
 
 async def test_a_gate_holds_a_run_to_its_baseline(tmp_path: Path) -> None:
     async def judged(case: Case) -> Sequence[Evaluation]:
-        worse = case.experiment.name == "worse"
-        return [Evaluation(name="small", value=int(case.item.input) < (50 if worse else 90))]
+        worse, number = case.experiment.name == "worse", int(case.item.input)
+        size = number % 3 + (10.0 if worse else 0.0)
+        small = number < (50 if worse else 90)
+        return [Evaluation(name="small", value=small), Evaluation(name="size", value=size)]
 
     def gates(**rule: object) -> list[dict[str, object]]:
         return [{"evaluation": "small", "baseline": {"experiment": {"id": "base"}, **rule}}]
@@ -156,7 +158,8 @@ async def test_a_gate_holds_a_run_to_its_baseline(tmp_path: Path) -> None:
         await ended(made, 100, "base")
         same = await ended(made, 100, "same", gates=gates(margin=0.05))
         strict = await ended(made, 100, "strict", gates=gates(fail_when_inconclusive=True))
-        worse = await ended(made, 100, "worse", name="worse", gates=gates(margin=0.05))
+        larger = {**gates(margin=5, lower_is_better=True)[0], "evaluation": "size"}
+        worse = await ended(made, 100, "worse", name="worse", gates=[*gates(margin=0.05), larger])
         lost = await ended(made, 3, "lost", gates=[{**gates()[0], "evaluation": "other"}])
         gone = await ended(
             made,
@@ -173,6 +176,8 @@ async def test_a_gate_holds_a_run_to_its_baseline(tmp_path: Path) -> None:
         (False, None),
     ]
     assert found[2].name == "small not below base - 0.05"
+    assert worse.gates[1].name == "size not above base + 5"
+    assert (worse.gates[1].passed, worse.gates[1].verdict) == (False, Verdict.REGRESSED)
     assert found[2].value == pytest.approx(-0.4)
     assert found[2].message.startswith("REGRESSED: the mean of small is 0.5 after 0.9 in base over 100 items")
     assert "no experiment has the id 'nothing'" in found[4].message

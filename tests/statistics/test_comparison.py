@@ -94,6 +94,19 @@ def test_the_same_answers_pass_where_nothing_varies_and_where_a_margin_allows_fo
     assert compared(booleans(90, 10), booleans(90, 10), Rules(margin=0.05)).verdict is Verdict.PASS
 
 
+def test_less_can_be_better():
+    drawn = random.Random(4)
+    before: list[Value | None] = [drawn.gauss(1.0, 0.2) for _ in range(60)]
+    slower = [value + drawn.gauss(0.3, 0.1) for value in before if isinstance(value, float)]
+    rules = Rules(lower_is_better={"s"}, margin=0.1, max_flips=60)
+    worse, better = compared(before, [*slower], rules), compared([*slower], before, rules)
+    assert (worse.verdict, better.verdict) == (Verdict.REGRESSED, Verdict.IMPROVED)
+    assert worse.difference > 0.2
+    assert worse.lost == better.gained > 55
+    assert worse.flips[0].candidate_value > worse.flips[0].baseline_value
+    assert compared(before, [*slower], Rules(lower_is_better={"s"}, margin=0.5)).verdict is Verdict.PASS
+
+
 def test_many_evaluations_raise_no_more_false_alarms_than_one():
     names = [f"s{number}" for number in range(10)]
     before: dict[str, list[Value | None]] = {name: booleans(90, 10) for name in names}

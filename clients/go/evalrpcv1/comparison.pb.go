@@ -413,9 +413,9 @@ type EvaluationComparison struct {
 	MinimumDetectableDifference *float64 `protobuf:"fixed64,13,opt,name=minimum_detectable_difference,json=minimumDetectableDifference,proto3,oneof" json:"minimum_detectable_difference,omitempty"`
 	// The margin that the verdict is against.
 	Margin float64 `protobuf:"fixed64,14,opt,name=margin,proto3" json:"margin,omitempty"`
-	// Items that were wrong and are right, or whose value rose.
+	// Items that were wrong and are right, or whose value became better.
 	Gained int32 `protobuf:"varint,15,opt,name=gained,proto3" json:"gained,omitempty"`
-	// Items that were right and are wrong, or whose value fell.
+	// Items that were right and are wrong, or whose value became worse.
 	Lost int32 `protobuf:"varint,16,opt,name=lost,proto3" json:"lost,omitempty"`
 	// The items whose value changed most, losses first; as many as asked for, fewer where the answer would grow too large.
 	Flips []*Flip `protobuf:"bytes,17,rep,name=flips,proto3" json:"flips,omitempty"`

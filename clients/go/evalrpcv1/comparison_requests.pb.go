@@ -39,7 +39,9 @@ type CompareExperimentsRequest struct {
 	// The path within item metadata by which standard errors are clustered. Empty: as in the baseline's spec.
 	ClusterBy string `protobuf:"bytes,7,opt,name=cluster_by,json=clusterBy,proto3" json:"cluster_by,omitempty"`
 	// How many flips to return per evaluation, at most 1,000. Default: 20.
-	MaxFlips      *int32 `protobuf:"varint,8,opt,name=max_flips,json=maxFlips,proto3,oneof" json:"max_flips,omitempty"`
+	MaxFlips *int32 `protobuf:"varint,8,opt,name=max_flips,json=maxFlips,proto3,oneof" json:"max_flips,omitempty"`
+	// The evaluations of which less is better, such as latency, by name. Of all others more is better.
+	LowerIsBetter []string `protobuf:"bytes,9,rep,name=lower_is_better,json=lowerIsBetter,proto3" json:"lower_is_better,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -128,6 +130,13 @@ func (x *CompareExperimentsRequest) GetMaxFlips() int32 {
 		return *x.MaxFlips
 	}
 	return 0
+}
+
+func (x *CompareExperimentsRequest) GetLowerIsBetter() []string {
+	if x != nil {
+		return x.LowerIsBetter
+	}
+	return nil
 }
 
 // Returns the comparisons.
@@ -552,7 +561,7 @@ var File_evalrpc_v1_comparison_requests_proto protoreflect.FileDescriptor
 const file_evalrpc_v1_comparison_requests_proto_rawDesc = "" +
 	"\n" +
 	"$evalrpc/v1/comparison_requests.proto\x12\n" +
-	"evalrpc.v1\x1a\x1bevalrpc/v1/comparison.proto\x1a\x15evalrpc/v1/gate.proto\"\xe0\x03\n" +
+	"evalrpc.v1\x1a\x1bevalrpc/v1/comparison.proto\x1a\x15evalrpc/v1/gate.proto\"\x88\x04\n" +
 	"\x19CompareExperimentsRequest\x12;\n" +
 	"\vexperiments\x18\x01 \x03(\v2\x19.evalrpc.v1.ExperimentRefR\vexperiments\x12 \n" +
 	"\vevaluations\x18\x02 \x03(\tR\vevaluations\x12L\n" +
@@ -564,7 +573,8 @@ const file_evalrpc_v1_comparison_requests_proto_rawDesc = "" +
 	"\x0etrial_reducers\x18\x06 \x03(\v2\x18.evalrpc.v1.TrialReducerR\rtrialReducers\x12\x1d\n" +
 	"\n" +
 	"cluster_by\x18\a \x01(\tR\tclusterBy\x12 \n" +
-	"\tmax_flips\x18\b \x01(\x05H\x01R\bmaxFlips\x88\x01\x01\x1a:\n" +
+	"\tmax_flips\x18\b \x01(\x05H\x01R\bmaxFlips\x88\x01\x01\x12&\n" +
+	"\x0flower_is_better\x18\t \x03(\tR\rlowerIsBetter\x1a:\n" +
 	"\fMarginsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01B\r\n" +

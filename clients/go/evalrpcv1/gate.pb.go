@@ -478,7 +478,9 @@ type BaselineGate struct {
 	// Whether an INCONCLUSIVE verdict fails the gate. Default: only REGRESSED does.
 	FailWhenInconclusive bool `protobuf:"varint,3,opt,name=fail_when_inconclusive,json=failWhenInconclusive,proto3" json:"fail_when_inconclusive,omitempty"`
 	// Confidence of the interval, between 0 and 1. Default: 0.95.
-	Confidence    *float64 `protobuf:"fixed64,4,opt,name=confidence,proto3,oneof" json:"confidence,omitempty"`
+	Confidence *float64 `protobuf:"fixed64,4,opt,name=confidence,proto3,oneof" json:"confidence,omitempty"`
+	// Whether less is better, as of latency. Default: more is.
+	LowerIsBetter bool `protobuf:"varint,5,opt,name=lower_is_better,json=lowerIsBetter,proto3" json:"lower_is_better,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -539,6 +541,13 @@ func (x *BaselineGate) GetConfidence() float64 {
 		return *x.Confidence
 	}
 	return 0
+}
+
+func (x *BaselineGate) GetLowerIsBetter() bool {
+	if x != nil {
+		return x.LowerIsBetter
+	}
+	return false
 }
 
 // Says what became of a gate.
@@ -769,7 +778,7 @@ const file_evalrpc_v1_gate_proto_rawDesc = "" +
 	"\n" +
 	"comparison\x18\x02 \x01(\x0e2\x1a.evalrpc.v1.GateComparisonR\n" +
 	"comparison\x12\x14\n" +
-	"\x05value\x18\x03 \x01(\x01R\x05value\"\xcb\x01\n" +
+	"\x05value\x18\x03 \x01(\x01R\x05value\"\xf3\x01\n" +
 	"\fBaselineGate\x129\n" +
 	"\n" +
 	"experiment\x18\x01 \x01(\v2\x19.evalrpc.v1.ExperimentRefR\n" +
@@ -778,7 +787,8 @@ const file_evalrpc_v1_gate_proto_rawDesc = "" +
 	"\x16fail_when_inconclusive\x18\x03 \x01(\bR\x14failWhenInconclusive\x12#\n" +
 	"\n" +
 	"confidence\x18\x04 \x01(\x01H\x00R\n" +
-	"confidence\x88\x01\x01B\r\n" +
+	"confidence\x88\x01\x01\x12&\n" +
+	"\x0flower_is_better\x18\x05 \x01(\bR\rlowerIsBetterB\r\n" +
 	"\v_confidence\"\xa6\x01\n" +
 	"\n" +
 	"GateResult\x12\x12\n" +

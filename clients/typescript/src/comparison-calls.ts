@@ -20,6 +20,7 @@ export async function compareRuns(
     margin: options.margin ?? 0,
     margins: { ...options.margins },
     clusterBy: options.clusterBy ?? '',
+    lowerIsBetter: [...(options.lowerIsBetter ?? [])],
     ...(options.confidence !== undefined && { confidence: options.confidence }),
     ...(options.maxFlips !== undefined && { maxFlips: options.maxFlips }),
   };

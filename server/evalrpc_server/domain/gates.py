@@ -63,11 +63,13 @@ def gate_name(gate: Gate) -> str:
     if gate.name:
         return gate.name
     if gate.threshold is not None:
-        rule = gate.threshold
-        return f"{gate.evaluation} {_WORDS[rule.statistic]} {_SIGNS[rule.comparison]} {rule.value:g}"
+        bound = gate.threshold
+        return f"{gate.evaluation} {_WORDS[bound.statistic]} {_SIGNS[bound.comparison]} {bound.value:g}"
     assert gate.baseline is not None, "a gate has one of the rules"
-    margin = f" - {gate.baseline.margin:g}" if gate.baseline.margin else ""
-    return f"{gate.evaluation} not below {gate.baseline.experiment}{margin}"
+    rule = gate.baseline
+    side, sign = ("above", "+") if rule.lower_is_better else ("below", "-")
+    margin = f" {sign} {rule.margin:g}" if rule.margin else ""
+    return f"{gate.evaluation} not {side} {rule.experiment}{margin}"
 
 
 def missed(gate: Gate, why: str) -> GateResult:

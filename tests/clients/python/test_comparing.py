@@ -203,6 +203,16 @@ def test_gates_are_written_as_they_are_named() -> None:
     assert (bound.evaluation, bound.threshold.value) == ("tone of voice", 3)
     held = parse_gate("accuracy not below exp_1")
     assert (held.evaluation, held.baseline.experiment.id, held.baseline.margin) == ("accuracy", "exp_1", 0)
-    for wrong in ("", "accuracy", "accuracy >= x", "accuracy not below exp_1 - y", ">= 1"):
+    fast = parse_gate("latency not above exp_1 + 0.5")
+    assert (fast.baseline.margin, fast.baseline.lower_is_better) == (0.5, True)
+    for wrong in (
+        "accuracy not below exp_1 + 1",
+        "latency not above exp_1 - 1",
+        "",
+        "accuracy",
+        "accuracy >= x",
+        "accuracy not below exp_1 - y",
+        ">= 1",
+    ):
         with pytest.raises(ValueError, match="is no gate"):
             parse_gate(wrong)

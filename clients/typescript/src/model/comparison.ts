@@ -29,6 +29,8 @@ export interface CompareOptions {
   readonly confidence?: number;
   /** The path within item metadata that tells which items belong together. Default: the baseline's. */
   readonly clusterBy?: string;
+  /** The evaluations of which less is better, such as latency, by name. */
+  readonly lowerIsBetter?: readonly string[];
   /** How many changed items to return per evaluation. Default: 20. */
   readonly maxFlips?: number;
 }
@@ -81,9 +83,9 @@ export interface EvaluationComparison {
   readonly minimumDetectableDifference: number | undefined;
   /** By how much the candidate may be worse. */
   readonly margin: number;
-  /** Items whose value rose. */
+  /** Items whose value became better. */
   readonly gained: number;
-  /** Items whose value fell. */
+  /** Items whose value became worse. */
   readonly lost: number;
   /** Matched items with a value in the baseline alone. */
   readonly baselineOnly: number;

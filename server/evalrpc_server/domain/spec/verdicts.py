@@ -149,6 +149,7 @@ class BaselineGate(SpecModel):
     margin: Margin = 0.0
     fail_when_inconclusive: bool = False
     confidence: Share = 0.95
+    lower_is_better: bool = False
 
 
 class Gate(SpecModel):
@@ -191,6 +192,7 @@ class ComparisonSpec(SpecModel):
     trial_reducers: TrialReducers = ()
     cluster_by: MemberPath = ""
     max_flips: int = Field(default=20, ge=0, le=1000)
+    lower_is_better: tuple[Name, ...] = Field(default=(), max_length=1000)
 
 
 class MeasuredVariances(SpecModel):

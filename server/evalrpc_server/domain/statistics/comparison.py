@@ -36,6 +36,7 @@ class Rules:
         confidence: of intervals and verdicts.
         max_flips: how many items to name per evaluation.
         evaluations: the only ones to compare; empty for all.
+        lower_is_better: the evaluations of which less is better.
     """
 
     margins: Mapping[str, float] = field(default_factory=dict)
@@ -43,6 +44,7 @@ class Rules:
     confidence: float = DEFAULT_CONFIDENCE
     max_flips: int = 20
     evaluations: Collection[str] = ()
+    lower_is_better: Collection[str] = ()
 
     def margin_of(self, name: str) -> float:
         """Returns the margin of an evaluation."""
@@ -72,7 +74,8 @@ class EvaluationComparison:
         adjusted_p_value: `paired.p_value` corrected for the number of evaluations.
         correlation: of both runs' values; None where a side does not vary.
         margin: by how much the candidate may be worse.
-        gained: items whose value rose; `lost`: fell.
+        lower_is_better: whether less is better.
+        gained: items whose value became better; `lost`: worse.
         baseline_only: matched items with a value in the baseline alone; `candidate_only`: in the candidate alone.
         flips: the items whose value changed most, losses first.
     """
@@ -86,6 +89,7 @@ class EvaluationComparison:
     adjusted_p_value: float | None
     correlation: float | None
     margin: float
+    lower_is_better: bool
     gained: int
     lost: int
     baseline_only: int
@@ -166,7 +170,9 @@ def _compare_one(
             baseline_only += 1
         elif after == after:  # noqa: PLR0124
             candidate_only += 1
-    n = len(places)
+    n, lower = len(places), name in rules.lower_is_better
+    rose = sum(after > before for before, after in zip(befores, afters, strict=True))
+    fell = sum(after < before for before, after in zip(befores, afters, strict=True))
     rate = before_column.rate and after_column.rate
     clusters = [baseline.clusters[place] for place, _ in places] if baseline.clusters else ()
     return EvaluationComparison(
@@ -186,21 +192,27 @@ def _compare_one(
         adjusted_p_value=None,
         correlation=correlation(befores, afters),
         margin=rules.margin_of(name),
-        gained=sum(after > before for before, after in zip(befores, afters, strict=True)),
-        lost=sum(after < before for before, after in zip(befores, afters, strict=True)),
+        lower_is_better=lower,
+        gained=fell if lower else rose,
+        lost=rose if lower else fell,
         baseline_only=baseline_only,
         candidate_only=candidate_only,
-        flips=_flips(befores, afters, places, rules.max_flips),
+        flips=_flips(befores, afters, places, rules.max_flips, sign=-1 if lower else 1),
     )
 
 
 def _flips(
-    befores: Sequence[float], afters: Sequence[float], places: Sequence[tuple[int, int]], count: int
+    befores: Sequence[float],
+    afters: Sequence[float],
+    places: Sequence[tuple[int, int]],
+    count: int,
+    *,
+    sign: int,
 ) -> list[FlippedItem]:
     """Returns the items that changed most: losses first, the greatest first, then gains."""
 
     def rank(number: int) -> tuple[bool, float, int]:
-        change = afters[number] - befores[number]
+        change = sign * (afters[number] - befores[number])
         return change > 0, -abs(change), number
 
     changed = (number for number in range(len(places)) if befores[number] != afters[number])
@@ -222,13 +234,16 @@ def _judged(comparison: EvaluationComparison, confidence: float) -> EvaluationCo
     assert paired is not None, "only what was tested is judged"
     assert adjusted is not None, "only what was tested is judged"
     significant = adjusted < 1 - confidence
+    worst, best = paired.interval.low, paired.interval.high
+    if comparison.lower_is_better:
+        worst, best = -best, -worst
     verdict = Verdict.INCONCLUSIVE
-    if paired.interval.high < -comparison.margin and significant:
+    if best < -comparison.margin and significant:
         verdict = Verdict.REGRESSED
     elif not _lost_values(comparison, confidence):
-        if paired.interval.low > 0 and significant:
+        if worst > 0 and significant:
             verdict = Verdict.IMPROVED
-        elif paired.interval.low >= -comparison.margin:
+        elif worst >= -comparison.margin:
             verdict = Verdict.PASS
     return replace(comparison, verdict=verdict)
 

@@ -77,6 +77,7 @@ class Comparisons:
             confidence=spec.confidence,
             max_flips=spec.max_flips,
             evaluations=frozenset(spec.evaluations),
+            lower_is_better=frozenset(spec.lower_is_better),
         )
         async with self._places:
             baseline = await load(runs[0], reducers_of(reducers), cluster_by)

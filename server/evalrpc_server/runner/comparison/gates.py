@@ -81,6 +81,7 @@ async def _compared_once(
         confidence=rule.confidence,
         max_flips=0,
         evaluations=frozenset(gate.evaluation for _, gate, _ in group),
+        lower_is_better=frozenset(gate.evaluation for _, gate, each in group if each.lower_is_better),
     )
     path = f"gates[{first}].baseline.experiment"
     try:

@@ -32,6 +32,7 @@ def compare_request(
     confidence: float | None,
     cluster_by: str | None,
     max_flips: int | None,
+    lower_is_better: Sequence[str],
 ) -> comparison_requests_pb2.CompareExperimentsRequest:
     """Returns the request that sets runs beside the first of them."""
     return comparison_requests_pb2.CompareExperimentsRequest(
@@ -42,6 +43,7 @@ def compare_request(
         confidence=confidence,
         cluster_by=cluster_by or "",
         max_flips=max_flips,
+        lower_is_better=lower_is_better,
     )
 
 

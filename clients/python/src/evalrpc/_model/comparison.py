@@ -82,7 +82,7 @@ class EvaluationComparison:
         correlation: of both runs' values; None where one does not vary.
         minimum_detectable_difference: what so many items show with a power of 0.8.
         margin: by how much the candidate may be worse.
-        gained: items whose value rose; `lost`: fell.
+        gained: items whose value became better; `lost`: worse.
         baseline_only: matched items with a value in the baseline alone; `candidate_only` in the candidate alone.
         flips: the items whose value changed most, losses first.
     """

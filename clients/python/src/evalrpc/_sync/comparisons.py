@@ -34,6 +34,7 @@ class ComparisonCalls(ChannelOwner):
         confidence: float | None = None,
         cluster_by: str | None = None,
         max_flips: int | None = None,
+        lower_is_better: Sequence[str] = (),
     ) -> tuple[Comparison, ...]:
         """Sets runs beside a baseline, item by item, with paired statistics; one comparison for each candidate.
 
@@ -46,6 +47,7 @@ class ComparisonCalls(ChannelOwner):
             confidence: of intervals and verdicts; 0.95 by default.
             cluster_by: the path within item metadata that tells which items belong together; by default the baseline's.
             max_flips: how many changed items to return per evaluation; 20 by default.
+            lower_is_better: the evaluations of which less is better, such as latency.
 
         Raises:
             NotFoundError: there is no such run.
@@ -60,6 +62,7 @@ class ComparisonCalls(ChannelOwner):
             confidence=confidence,
             cluster_by=cluster_by,
             max_flips=max_flips,
+            lower_is_better=lower_is_better,
         )
         return comparisons_from_message(self._call(self._experiments.CompareExperiments, request))
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from evalrpc._model.experiment import ExperimentState
 from evalrpc._version import __version__
-from evalrpc.cli import comparing, experiments, following
+from evalrpc.cli import comparing, experiments, following, reporting
 from evalrpc.cli.gates import parse_gate
 from evalrpc.cli.thresholds import Threshold
+from evalrpc.report import MAX_CHARACTERS
 from evalrpc.v1 import gate_pb2
 
 _EXITS = """exit codes:
@@ -63,6 +64,8 @@ def parse(argv: Sequence[str] | None) -> Namespace:
     results.set_defaults(command=experiments.results)
     _add_compare(commands, server)
     _add_plan(commands, server)
+    _add_report(commands, server)
+    _add_export(commands, server)
     return parser.parse_args(argv)
 
 
@@ -90,8 +93,8 @@ def _add_run(commands: argparse._SubParsersAction[ArgumentParser], parents: list
         default=[],
         type=_gate,
         metavar="GATE",
-        help="add a gate to those of the spec: 'accuracy >= 0.8', 'accuracy lower bound >= 0.75', or "
-        "'accuracy not below EXPERIMENT_ID - 0.02'; may be repeated. The server judges it; exit with 1 if it fails",
+        help="add a gate to those of the spec: 'accuracy >= 0.8', 'accuracy lower bound >= 0.75', "
+        "'accuracy not below EXPERIMENT_ID - 0.02', or 'latency not above EXPERIMENT_ID + 0.5'; may be repeated. The server judges it; exit with 1 if it fails",
     )
     run.add_argument("--request-id", metavar="ID", help="join the experiment that was started under this id")
     run.add_argument("--detach", action="store_true", help="print the experiment's id and do not follow it")
@@ -120,6 +123,13 @@ def _add_compare(commands: argparse._SubParsersAction[ArgumentParser], server: A
         type=_margin,
         metavar="NAME=MARGIN",
         help="the same for one evaluation; may be repeated",
+    )
+    compare.add_argument(
+        "--lower-is-better",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="an evaluation of which less is better, such as latency; may be repeated",
     )
     compare.add_argument("--confidence", type=float, help="of intervals and verdicts (default: 0.95)")
     compare.add_argument(
@@ -157,6 +167,34 @@ def _add_plan(commands: argparse._SubParsersAction[ArgumentParser], server: Argu
     plan.add_argument("--significance", type=float, help="the chance of a false alarm (default: 0.05)")
     plan.add_argument("--json", action="store_true", help="print the plans as JSON")
     plan.set_defaults(command=comparing.plan)
+
+
+def _add_report(commands: argparse._SubParsersAction[ArgumentParser], server: ArgumentParser) -> None:
+    report = commands.add_parser("report", parents=[server], help="write an experiment as an HTML page")
+    report.add_argument("id", help="the experiment")
+    report.add_argument("--compare", metavar="ID", help="set it beside this baseline")
+    report.add_argument(
+        "--margin", type=float, default=0.0, help="by how much it may be worse than the baseline (default: 0)"
+    )
+    report.add_argument("--output", type=Path, metavar="FILE", help="where to write (default: ID.html)")
+    report.add_argument(
+        "--max-characters",
+        type=_count,
+        default=MAX_CHARACTERS,
+        metavar="N",
+        help=f"how much of each text to keep (default: {MAX_CHARACTERS})",
+    )
+    report.set_defaults(command=reporting.report)
+
+
+def _add_export(commands: argparse._SubParsersAction[ArgumentParser], server: ArgumentParser) -> None:
+    export = commands.add_parser("export", parents=[server], help="write results for other programs")
+    export.add_argument("id", help="the experiment")
+    export.add_argument(
+        "--format", choices=("jsonl", "csv", "parquet"), default="jsonl", help="(default: jsonl)"
+    )
+    export.add_argument("--output", type=Path, metavar="FILE", help="where to write (default: stdout)")
+    export.set_defaults(command=reporting.export)
 
 
 def _server_options() -> ArgumentParser:

@@ -28,6 +28,7 @@ def compare(arguments: Namespace) -> int:
             confidence=arguments.confidence,
             cluster_by=arguments.cluster_by,
             max_flips=arguments.max_flips,
+            lower_is_better=arguments.lower_is_better,
         )
     if arguments.json:
         print(json.dumps([each.to_dict() for each in comparisons], ensure_ascii=False, indent=2))

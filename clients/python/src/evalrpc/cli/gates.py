@@ -24,7 +24,9 @@ _STATISTICS = {
     "maximum": gate_pb2.GATE_STATISTIC_MAX,
     "error rate": gate_pb2.GATE_STATISTIC_ERROR_RATE,
 }
-_BASELINE = re.compile(r"\s*(?P<name>.*?\S)\s+not below\s+(?P<id>\S+)(?:\s+-\s+(?P<margin>\S+))?\s*")
+_BASELINE = re.compile(
+    r"\s*(?P<name>.*?\S)\s+not (?P<side>below|above)\s+(?P<id>\S+)(?:\s+(?P<sign>[-+])\s+(?P<margin>\S+))?\s*"
+)
 _THRESHOLD = re.compile(
     rf"\s*(?P<name>.*?\S)(?:\s+(?P<statistic>{'|'.join(_STATISTICS)}))?"
     r"\s*(?P<comparison><=|>=|<|>)\s*(?P<bound>\S+)\s*"
@@ -32,14 +34,17 @@ _THRESHOLD = re.compile(
 
 
 def parse_gate(text: str) -> gate_pb2.Gate:
-    """Reads a gate: "accuracy >= 0.8", "accuracy lower bound > 0.7", or "accuracy not below exp_1 - 0.02".
+    """Reads a gate: "accuracy >= 0.8", "accuracy lower bound > 0.7", "accuracy not below exp_1 - 0.02", "latency not above exp_1 + 0.5".
 
     Raises:
         ValueError: it is none.
     """
     if match := _BASELINE.fullmatch(text):
+        lower_is_better = match["side"] == "above"
+        if match["sign"] not in {None, "+" if lower_is_better else "-"}:
+            raise ValueError(_form(text))
         margin = _number(match["margin"] or "0", text)
-        baseline = gate_pb2.BaselineGate(margin=margin)
+        baseline = gate_pb2.BaselineGate(margin=margin, lower_is_better=lower_is_better)
         baseline.experiment.id = match["id"]
         return gate_pb2.Gate(evaluation=match["name"], baseline=baseline)
     match = _THRESHOLD.fullmatch(text)
@@ -78,5 +83,6 @@ def _number(text: str, gate: str) -> float:
 def _form(text: str) -> str:
     return (
         f"{text!r} is no gate; write NAME >= NUMBER (also >, <=, <; a statistic may stand behind the name:"
-        f" {', '.join(_STATISTICS)}), or NAME not below EXPERIMENT_ID - MARGIN"
+        f" {', '.join(_STATISTICS)}), NAME not below EXPERIMENT_ID - MARGIN,"
+        " or, where less is better, NAME not above EXPERIMENT_ID + MARGIN"
     )

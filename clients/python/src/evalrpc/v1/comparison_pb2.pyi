@@ -246,9 +246,9 @@ class EvaluationComparison(_message.Message):
     margin: _builtins.float
     """The margin that the verdict is against."""
     gained: _builtins.int
-    """Items that were wrong and are right, or whose value rose."""
+    """Items that were wrong and are right, or whose value became better."""
     lost: _builtins.int
-    """Items that were right and are wrong, or whose value fell."""
+    """Items that were right and are wrong, or whose value became worse."""
     baseline_only: _builtins.int
     """Matched items that have a value in the baseline alone. Where they are significantly more than `candidate_only`, the
     rest is no fair sample, and the verdict is neither PASS nor IMPROVED.

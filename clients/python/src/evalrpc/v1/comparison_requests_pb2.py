@@ -26,7 +26,7 @@ from evalrpc.v1 import comparison_pb2 as evalrpc_dot_v1_dot_comparison__pb2
 from evalrpc.v1 import gate_pb2 as evalrpc_dot_v1_dot_gate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$evalrpc/v1/comparison_requests.proto\x12\nevalrpc.v1\x1a\x1b\x65valrpc/v1/comparison.proto\x1a\x15\x65valrpc/v1/gate.proto\"\xe0\x03\n\x19\x43ompareExperimentsRequest\x12;\n\x0b\x65xperiments\x18\x01 \x03(\x0b\x32\x19.evalrpc.v1.ExperimentRefR\x0b\x65xperiments\x12 \n\x0b\x65valuations\x18\x02 \x03(\tR\x0b\x65valuations\x12L\n\x07margins\x18\x03 \x03(\x0b\x32\x32.evalrpc.v1.CompareExperimentsRequest.MarginsEntryR\x07margins\x12\x16\n\x06margin\x18\x04 \x01(\x01R\x06margin\x12#\n\nconfidence\x18\x05 \x01(\x01H\x00R\nconfidence\x88\x01\x01\x12?\n\x0etrial_reducers\x18\x06 \x03(\x0b\x32\x18.evalrpc.v1.TrialReducerR\rtrialReducers\x12\x1d\n\ncluster_by\x18\x07 \x01(\tR\tclusterBy\x12 \n\tmax_flips\x18\x08 \x01(\x05H\x01R\x08maxFlips\x88\x01\x01\x1a:\n\x0cMarginsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01\x42\r\n\x0b_confidenceB\x0c\n\n_max_flips\"V\n\x1a\x43ompareExperimentsResponse\x12\x38\n\x0b\x63omparisons\x18\x01 \x03(\x0b\x32\x16.evalrpc.v1.ComparisonR\x0b\x63omparisons\"\xac\x02\n\x15PlanExperimentRequest\x12\x1e\n\ndifference\x18\x01 \x01(\x01R\ndifference\x12\x19\n\x05power\x18\x02 \x01(\x01H\x01R\x05power\x88\x01\x01\x12\'\n\x0csignificance\x18\x03 \x01(\x01H\x02R\x0csignificance\x88\x01\x01\x12;\n\x08measured\x18\x04 \x01(\x0b\x32\x1d.evalrpc.v1.MeasuredVariancesH\x00R\x08measured\x12\x32\n\x05given\x18\x05 \x01(\x0b\x32\x1a.evalrpc.v1.GivenVariancesH\x00R\x05given\x12\x16\n\x06trials\x18\x06 \x03(\x05R\x06trialsB\x0b\n\tvariancesB\x08\n\x06_powerB\x0f\n\r_significance\"{\n\x11MeasuredVariances\x12#\n\rexperiment_id\x18\x01 \x01(\tR\x0c\x65xperimentId\x12\x1e\n\nevaluation\x18\x02 \x01(\tR\nevaluation\x12!\n\x0c\x63\x61ndidate_id\x18\x03 \x01(\tR\x0b\x63\x61ndidateId\"\x9b\x01\n\x0eGivenVariances\x12#\n\rbetween_items\x18\x01 \x01(\x01R\x0c\x62\x65tweenItems\x12\x30\n\x14\x62\x61seline_within_item\x18\x02 \x01(\x01R\x12\x62\x61selineWithinItem\x12\x32\n\x15\x63\x61ndidate_within_item\x18\x03 \x01(\x01R\x13\x63\x61ndidateWithinItem\"\x84\x01\n\x16PlanExperimentResponse\x12\x30\n\x05plans\x18\x01 \x03(\x0b\x32\x1a.evalrpc.v1.ExperimentPlanR\x05plans\x12\x38\n\tvariances\x18\x02 \x01(\x0b\x32\x1a.evalrpc.v1.GivenVariancesR\tvariances\"]\n\x0e\x45xperimentPlan\x12\x16\n\x06trials\x18\x01 \x01(\x05R\x06trials\x12\x14\n\x05items\x18\x02 \x01(\x05R\x05items\x12\x1d\n\ntask_calls\x18\x03 \x01(\x03R\ttaskCallsBM\n\x0e\x64\x65v.evalrpc.v1P\x01Z9github.com/evalrpc/evalrpc/clients/go/evalrpcv1;evalrpcv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$evalrpc/v1/comparison_requests.proto\x12\nevalrpc.v1\x1a\x1b\x65valrpc/v1/comparison.proto\x1a\x15\x65valrpc/v1/gate.proto\"\x88\x04\n\x19\x43ompareExperimentsRequest\x12;\n\x0b\x65xperiments\x18\x01 \x03(\x0b\x32\x19.evalrpc.v1.ExperimentRefR\x0b\x65xperiments\x12 \n\x0b\x65valuations\x18\x02 \x03(\tR\x0b\x65valuations\x12L\n\x07margins\x18\x03 \x03(\x0b\x32\x32.evalrpc.v1.CompareExperimentsRequest.MarginsEntryR\x07margins\x12\x16\n\x06margin\x18\x04 \x01(\x01R\x06margin\x12#\n\nconfidence\x18\x05 \x01(\x01H\x00R\nconfidence\x88\x01\x01\x12?\n\x0etrial_reducers\x18\x06 \x03(\x0b\x32\x18.evalrpc.v1.TrialReducerR\rtrialReducers\x12\x1d\n\ncluster_by\x18\x07 \x01(\tR\tclusterBy\x12 \n\tmax_flips\x18\x08 \x01(\x05H\x01R\x08maxFlips\x88\x01\x01\x12&\n\x0flower_is_better\x18\t \x03(\tR\rlowerIsBetter\x1a:\n\x0cMarginsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value:\x02\x38\x01\x42\r\n\x0b_confidenceB\x0c\n\n_max_flips\"V\n\x1a\x43ompareExperimentsResponse\x12\x38\n\x0b\x63omparisons\x18\x01 \x03(\x0b\x32\x16.evalrpc.v1.ComparisonR\x0b\x63omparisons\"\xac\x02\n\x15PlanExperimentRequest\x12\x1e\n\ndifference\x18\x01 \x01(\x01R\ndifference\x12\x19\n\x05power\x18\x02 \x01(\x01H\x01R\x05power\x88\x01\x01\x12\'\n\x0csignificance\x18\x03 \x01(\x01H\x02R\x0csignificance\x88\x01\x01\x12;\n\x08measured\x18\x04 \x01(\x0b\x32\x1d.evalrpc.v1.MeasuredVariancesH\x00R\x08measured\x12\x32\n\x05given\x18\x05 \x01(\x0b\x32\x1a.evalrpc.v1.GivenVariancesH\x00R\x05given\x12\x16\n\x06trials\x18\x06 \x03(\x05R\x06trialsB\x0b\n\tvariancesB\x08\n\x06_powerB\x0f\n\r_significance\"{\n\x11MeasuredVariances\x12#\n\rexperiment_id\x18\x01 \x01(\tR\x0c\x65xperimentId\x12\x1e\n\nevaluation\x18\x02 \x01(\tR\nevaluation\x12!\n\x0c\x63\x61ndidate_id\x18\x03 \x01(\tR\x0b\x63\x61ndidateId\"\x9b\x01\n\x0eGivenVariances\x12#\n\rbetween_items\x18\x01 \x01(\x01R\x0c\x62\x65tweenItems\x12\x30\n\x14\x62\x61seline_within_item\x18\x02 \x01(\x01R\x12\x62\x61selineWithinItem\x12\x32\n\x15\x63\x61ndidate_within_item\x18\x03 \x01(\x01R\x13\x63\x61ndidateWithinItem\"\x84\x01\n\x16PlanExperimentResponse\x12\x30\n\x05plans\x18\x01 \x03(\x0b\x32\x1a.evalrpc.v1.ExperimentPlanR\x05plans\x12\x38\n\tvariances\x18\x02 \x01(\x0b\x32\x1a.evalrpc.v1.GivenVariancesR\tvariances\"]\n\x0e\x45xperimentPlan\x12\x16\n\x06trials\x18\x01 \x01(\x05R\x06trials\x12\x14\n\x05items\x18\x02 \x01(\x05R\x05items\x12\x1d\n\ntask_calls\x18\x03 \x01(\x03R\ttaskCallsBM\n\x0e\x64\x65v.evalrpc.v1P\x01Z9github.com/evalrpc/evalrpc/clients/go/evalrpcv1;evalrpcv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,19 +37,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMPAREEXPERIMENTSREQUEST_MARGINSENTRY']._loaded_options = None
   _globals['_COMPAREEXPERIMENTSREQUEST_MARGINSENTRY']._serialized_options = b'8\001'
   _globals['_COMPAREEXPERIMENTSREQUEST']._serialized_start=105
-  _globals['_COMPAREEXPERIMENTSREQUEST']._serialized_end=585
-  _globals['_COMPAREEXPERIMENTSREQUEST_MARGINSENTRY']._serialized_start=498
-  _globals['_COMPAREEXPERIMENTSREQUEST_MARGINSENTRY']._serialized_end=556
-  _globals['_COMPAREEXPERIMENTSRESPONSE']._serialized_start=587
-  _globals['_COMPAREEXPERIMENTSRESPONSE']._serialized_end=673
-  _globals['_PLANEXPERIMENTREQUEST']._serialized_start=676
-  _globals['_PLANEXPERIMENTREQUEST']._serialized_end=976
-  _globals['_MEASUREDVARIANCES']._serialized_start=978
-  _globals['_MEASUREDVARIANCES']._serialized_end=1101
-  _globals['_GIVENVARIANCES']._serialized_start=1104
-  _globals['_GIVENVARIANCES']._serialized_end=1259
-  _globals['_PLANEXPERIMENTRESPONSE']._serialized_start=1262
-  _globals['_PLANEXPERIMENTRESPONSE']._serialized_end=1394
-  _globals['_EXPERIMENTPLAN']._serialized_start=1396
-  _globals['_EXPERIMENTPLAN']._serialized_end=1489
+  _globals['_COMPAREEXPERIMENTSREQUEST']._serialized_end=625
+  _globals['_COMPAREEXPERIMENTSREQUEST_MARGINSENTRY']._serialized_start=538
+  _globals['_COMPAREEXPERIMENTSREQUEST_MARGINSENTRY']._serialized_end=596
+  _globals['_COMPAREEXPERIMENTSRESPONSE']._serialized_start=627
+  _globals['_COMPAREEXPERIMENTSRESPONSE']._serialized_end=713
+  _globals['_PLANEXPERIMENTREQUEST']._serialized_start=716
+  _globals['_PLANEXPERIMENTREQUEST']._serialized_end=1016
+  _globals['_MEASUREDVARIANCES']._serialized_start=1018
+  _globals['_MEASUREDVARIANCES']._serialized_end=1141
+  _globals['_GIVENVARIANCES']._serialized_start=1144
+  _globals['_GIVENVARIANCES']._serialized_end=1299
+  _globals['_PLANEXPERIMENTRESPONSE']._serialized_start=1302
+  _globals['_PLANEXPERIMENTRESPONSE']._serialized_end=1434
+  _globals['_EXPERIMENTPLAN']._serialized_start=1436
+  _globals['_EXPERIMENTPLAN']._serialized_end=1529
 # @@protoc_insertion_point(module_scope)

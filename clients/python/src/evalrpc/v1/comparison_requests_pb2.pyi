@@ -54,6 +54,7 @@ class CompareExperimentsRequest(_message.Message):
     TRIAL_REDUCERS_FIELD_NUMBER: _builtins.int
     CLUSTER_BY_FIELD_NUMBER: _builtins.int
     MAX_FLIPS_FIELD_NUMBER: _builtins.int
+    LOWER_IS_BETTER_FIELD_NUMBER: _builtins.int
     margin: _builtins.float
     """The margin of all other evaluations. Default: 0."""
     confidence: _builtins.float
@@ -78,6 +79,10 @@ class CompareExperimentsRequest(_message.Message):
     def trial_reducers(self) -> _containers.RepeatedCompositeFieldContainer[_gate_pb2.TrialReducer]:
         """How trials become one value per item. Empty: as in the baseline's spec."""
 
+    @_builtins.property
+    def lower_is_better(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The evaluations of which less is better, such as latency, by name. Of all others more is better."""
+
     def __init__(
         self,
         *,
@@ -89,10 +94,11 @@ class CompareExperimentsRequest(_message.Message):
         trial_reducers: _abc.Iterable[_gate_pb2.TrialReducer] | None = ...,
         cluster_by: _builtins.str = ...,
         max_flips: _builtins.int | None = ...,
+        lower_is_better: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "_max_flips", b"_max_flips", "confidence", b"confidence", "max_flips", b"max_flips"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "_max_flips", b"_max_flips", "cluster_by", b"cluster_by", "confidence", b"confidence", "evaluations", b"evaluations", "experiments", b"experiments", "margin", b"margin", "margins", b"margins", "max_flips", b"max_flips", "trial_reducers", b"trial_reducers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "_max_flips", b"_max_flips", "cluster_by", b"cluster_by", "confidence", b"confidence", "evaluations", b"evaluations", "experiments", b"experiments", "lower_is_better", b"lower_is_better", "margin", b"margin", "margins", b"margins", "max_flips", b"max_flips", "trial_reducers", b"trial_reducers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__confidence: _TypeAlias = _typing.Literal["confidence"]  # noqa: Y015
     _WhichOneofArgType__confidence: _TypeAlias = _typing.Literal["_confidence", b"_confidence"]  # noqa: Y015

@@ -26,7 +26,7 @@ from evalrpc.v1 import comparison_pb2 as evalrpc_dot_v1_dot_comparison__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x65valrpc/v1/gate.proto\x12\nevalrpc.v1\x1a\x1b\x65valrpc/v1/comparison.proto\x1a\x1egoogle/protobuf/duration.proto\"\xb5\x01\n\x0cTrialReducer\x12\x1e\n\nevaluation\x18\x01 \x01(\tR\nevaluation\x12\x38\n\treduction\x18\x02 \x01(\x0e\x32\x1a.evalrpc.v1.TrialReductionR\treduction\x12\x0c\n\x01k\x18\x03 \x01(\x05R\x01k\x12*\n\x0epass_threshold\x18\x04 \x01(\x01H\x00R\rpassThreshold\x88\x01\x01\x42\x11\n\x0f_pass_threshold\"\xb5\x01\n\x04Gate\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1e\n\nevaluation\x18\x02 \x01(\tR\nevaluation\x12\x39\n\tthreshold\x18\x03 \x01(\x0b\x32\x19.evalrpc.v1.ThresholdGateH\x00R\tthreshold\x12\x36\n\x08\x62\x61seline\x18\x04 \x01(\x0b\x32\x18.evalrpc.v1.BaselineGateH\x00R\x08\x62\x61selineB\x06\n\x04rule\"\x9a\x01\n\rThresholdGate\x12\x37\n\tstatistic\x18\x01 \x01(\x0e\x32\x19.evalrpc.v1.GateStatisticR\tstatistic\x12:\n\ncomparison\x18\x02 \x01(\x0e\x32\x1a.evalrpc.v1.GateComparisonR\ncomparison\x12\x14\n\x05value\x18\x03 \x01(\x01R\x05value\"\xcb\x01\n\x0c\x42\x61selineGate\x12\x39\n\nexperiment\x18\x01 \x01(\x0b\x32\x19.evalrpc.v1.ExperimentRefR\nexperiment\x12\x16\n\x06margin\x18\x02 \x01(\x01R\x06margin\x12\x34\n\x16\x66\x61il_when_inconclusive\x18\x03 \x01(\x08R\x14\x66\x61ilWhenInconclusive\x12#\n\nconfidence\x18\x04 \x01(\x01H\x00R\nconfidence\x88\x01\x01\x42\r\n\x0b_confidence\"\xa6\x01\n\nGateResult\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n\x06passed\x18\x02 \x01(\x08R\x06passed\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\x12\x19\n\x05value\x18\x04 \x01(\x01H\x00R\x05value\x88\x01\x01\x12-\n\x07verdict\x18\x05 \x01(\x0e\x32\x13.evalrpc.v1.VerdictR\x07verdictB\x08\n\x06_value\"`\n\x06\x42udget\x12*\n\x04soft\x18\x01 \x01(\x0b\x32\x16.evalrpc.v1.BudgetCapsR\x04soft\x12*\n\x04hard\x18\x02 \x01(\x0b\x32\x16.evalrpc.v1.BudgetCapsR\x04hard\"n\n\nBudgetCaps\x12\x19\n\x08\x63ost_usd\x18\x01 \x01(\x01R\x07\x63ostUsd\x12\x16\n\x06tokens\x18\x02 \x01(\x03R\x06tokens\x12-\n\x04time\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x04time*\xfd\x01\n\x0eTrialReduction\x12\x1f\n\x1bTRIAL_REDUCTION_UNSPECIFIED\x10\x00\x12\x18\n\x14TRIAL_REDUCTION_MEAN\x10\x01\x12\x1a\n\x16TRIAL_REDUCTION_MEDIAN\x10\x02\x12\x1c\n\x18TRIAL_REDUCTION_MAJORITY\x10\x03\x12\x17\n\x13TRIAL_REDUCTION_MAX\x10\x04\x12\x1e\n\x1aTRIAL_REDUCTION_AT_LEAST_K\x10\x05\x12\x1d\n\x19TRIAL_REDUCTION_PASS_AT_K\x10\x06\x12\x1e\n\x1aTRIAL_REDUCTION_PASS_HAT_K\x10\x07*\xd7\x01\n\rGateStatistic\x12\x1e\n\x1aGATE_STATISTIC_UNSPECIFIED\x10\x00\x12\x17\n\x13GATE_STATISTIC_MEAN\x10\x01\x12\x1e\n\x1aGATE_STATISTIC_LOWER_BOUND\x10\x02\x12\x1e\n\x1aGATE_STATISTIC_UPPER_BOUND\x10\x03\x12\x16\n\x12GATE_STATISTIC_MIN\x10\x04\x12\x16\n\x12GATE_STATISTIC_MAX\x10\x05\x12\x1d\n\x19GATE_STATISTIC_ERROR_RATE\x10\x06*\xa3\x01\n\x0eGateComparison\x12\x1f\n\x1bGATE_COMPARISON_UNSPECIFIED\x10\x00\x12\x1c\n\x18GATE_COMPARISON_AT_LEAST\x10\x01\x12\x1b\n\x17GATE_COMPARISON_GREATER\x10\x02\x12\x1b\n\x17GATE_COMPARISON_AT_MOST\x10\x03\x12\x18\n\x14GATE_COMPARISON_LESS\x10\x04\x42M\n\x0e\x64\x65v.evalrpc.v1P\x01Z9github.com/evalrpc/evalrpc/clients/go/evalrpcv1;evalrpcv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x65valrpc/v1/gate.proto\x12\nevalrpc.v1\x1a\x1b\x65valrpc/v1/comparison.proto\x1a\x1egoogle/protobuf/duration.proto\"\xb5\x01\n\x0cTrialReducer\x12\x1e\n\nevaluation\x18\x01 \x01(\tR\nevaluation\x12\x38\n\treduction\x18\x02 \x01(\x0e\x32\x1a.evalrpc.v1.TrialReductionR\treduction\x12\x0c\n\x01k\x18\x03 \x01(\x05R\x01k\x12*\n\x0epass_threshold\x18\x04 \x01(\x01H\x00R\rpassThreshold\x88\x01\x01\x42\x11\n\x0f_pass_threshold\"\xb5\x01\n\x04Gate\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1e\n\nevaluation\x18\x02 \x01(\tR\nevaluation\x12\x39\n\tthreshold\x18\x03 \x01(\x0b\x32\x19.evalrpc.v1.ThresholdGateH\x00R\tthreshold\x12\x36\n\x08\x62\x61seline\x18\x04 \x01(\x0b\x32\x18.evalrpc.v1.BaselineGateH\x00R\x08\x62\x61selineB\x06\n\x04rule\"\x9a\x01\n\rThresholdGate\x12\x37\n\tstatistic\x18\x01 \x01(\x0e\x32\x19.evalrpc.v1.GateStatisticR\tstatistic\x12:\n\ncomparison\x18\x02 \x01(\x0e\x32\x1a.evalrpc.v1.GateComparisonR\ncomparison\x12\x14\n\x05value\x18\x03 \x01(\x01R\x05value\"\xf3\x01\n\x0c\x42\x61selineGate\x12\x39\n\nexperiment\x18\x01 \x01(\x0b\x32\x19.evalrpc.v1.ExperimentRefR\nexperiment\x12\x16\n\x06margin\x18\x02 \x01(\x01R\x06margin\x12\x34\n\x16\x66\x61il_when_inconclusive\x18\x03 \x01(\x08R\x14\x66\x61ilWhenInconclusive\x12#\n\nconfidence\x18\x04 \x01(\x01H\x00R\nconfidence\x88\x01\x01\x12&\n\x0flower_is_better\x18\x05 \x01(\x08R\rlowerIsBetterB\r\n\x0b_confidence\"\xa6\x01\n\nGateResult\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n\x06passed\x18\x02 \x01(\x08R\x06passed\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\x12\x19\n\x05value\x18\x04 \x01(\x01H\x00R\x05value\x88\x01\x01\x12-\n\x07verdict\x18\x05 \x01(\x0e\x32\x13.evalrpc.v1.VerdictR\x07verdictB\x08\n\x06_value\"`\n\x06\x42udget\x12*\n\x04soft\x18\x01 \x01(\x0b\x32\x16.evalrpc.v1.BudgetCapsR\x04soft\x12*\n\x04hard\x18\x02 \x01(\x0b\x32\x16.evalrpc.v1.BudgetCapsR\x04hard\"n\n\nBudgetCaps\x12\x19\n\x08\x63ost_usd\x18\x01 \x01(\x01R\x07\x63ostUsd\x12\x16\n\x06tokens\x18\x02 \x01(\x03R\x06tokens\x12-\n\x04time\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x04time*\xfd\x01\n\x0eTrialReduction\x12\x1f\n\x1bTRIAL_REDUCTION_UNSPECIFIED\x10\x00\x12\x18\n\x14TRIAL_REDUCTION_MEAN\x10\x01\x12\x1a\n\x16TRIAL_REDUCTION_MEDIAN\x10\x02\x12\x1c\n\x18TRIAL_REDUCTION_MAJORITY\x10\x03\x12\x17\n\x13TRIAL_REDUCTION_MAX\x10\x04\x12\x1e\n\x1aTRIAL_REDUCTION_AT_LEAST_K\x10\x05\x12\x1d\n\x19TRIAL_REDUCTION_PASS_AT_K\x10\x06\x12\x1e\n\x1aTRIAL_REDUCTION_PASS_HAT_K\x10\x07*\xd7\x01\n\rGateStatistic\x12\x1e\n\x1aGATE_STATISTIC_UNSPECIFIED\x10\x00\x12\x17\n\x13GATE_STATISTIC_MEAN\x10\x01\x12\x1e\n\x1aGATE_STATISTIC_LOWER_BOUND\x10\x02\x12\x1e\n\x1aGATE_STATISTIC_UPPER_BOUND\x10\x03\x12\x16\n\x12GATE_STATISTIC_MIN\x10\x04\x12\x16\n\x12GATE_STATISTIC_MAX\x10\x05\x12\x1d\n\x19GATE_STATISTIC_ERROR_RATE\x10\x06*\xa3\x01\n\x0eGateComparison\x12\x1f\n\x1bGATE_COMPARISON_UNSPECIFIED\x10\x00\x12\x1c\n\x18GATE_COMPARISON_AT_LEAST\x10\x01\x12\x1b\n\x17GATE_COMPARISON_GREATER\x10\x02\x12\x1b\n\x17GATE_COMPARISON_AT_MOST\x10\x03\x12\x18\n\x14GATE_COMPARISON_LESS\x10\x04\x42M\n\x0e\x64\x65v.evalrpc.v1P\x01Z9github.com/evalrpc/evalrpc/clients/go/evalrpcv1;evalrpcv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,12 +34,12 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'evalrpc.v1.gate_pb2', _glob
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\016dev.evalrpc.v1P\001Z9github.com/evalrpc/evalrpc/clients/go/evalrpcv1;evalrpcv1'
-  _globals['_TRIALREDUCTION']._serialized_start=1209
-  _globals['_TRIALREDUCTION']._serialized_end=1462
-  _globals['_GATESTATISTIC']._serialized_start=1465
-  _globals['_GATESTATISTIC']._serialized_end=1680
-  _globals['_GATECOMPARISON']._serialized_start=1683
-  _globals['_GATECOMPARISON']._serialized_end=1846
+  _globals['_TRIALREDUCTION']._serialized_start=1249
+  _globals['_TRIALREDUCTION']._serialized_end=1502
+  _globals['_GATESTATISTIC']._serialized_start=1505
+  _globals['_GATESTATISTIC']._serialized_end=1720
+  _globals['_GATECOMPARISON']._serialized_start=1723
+  _globals['_GATECOMPARISON']._serialized_end=1886
   _globals['_TRIALREDUCER']._serialized_start=99
   _globals['_TRIALREDUCER']._serialized_end=280
   _globals['_GATE']._serialized_start=283
@@ -47,11 +47,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_THRESHOLDGATE']._serialized_start=467
   _globals['_THRESHOLDGATE']._serialized_end=621
   _globals['_BASELINEGATE']._serialized_start=624
-  _globals['_BASELINEGATE']._serialized_end=827
-  _globals['_GATERESULT']._serialized_start=830
-  _globals['_GATERESULT']._serialized_end=996
-  _globals['_BUDGET']._serialized_start=998
-  _globals['_BUDGET']._serialized_end=1094
-  _globals['_BUDGETCAPS']._serialized_start=1096
-  _globals['_BUDGETCAPS']._serialized_end=1206
+  _globals['_BASELINEGATE']._serialized_end=867
+  _globals['_GATERESULT']._serialized_start=870
+  _globals['_GATERESULT']._serialized_end=1036
+  _globals['_BUDGET']._serialized_start=1038
+  _globals['_BUDGET']._serialized_end=1134
+  _globals['_BUDGETCAPS']._serialized_start=1136
+  _globals['_BUDGETCAPS']._serialized_end=1246
 # @@protoc_insertion_point(module_scope)

@@ -253,12 +253,15 @@ class BaselineGate(_message.Message):
     MARGIN_FIELD_NUMBER: _builtins.int
     FAIL_WHEN_INCONCLUSIVE_FIELD_NUMBER: _builtins.int
     CONFIDENCE_FIELD_NUMBER: _builtins.int
+    LOWER_IS_BETTER_FIELD_NUMBER: _builtins.int
     margin: _builtins.float
     """By how much the run may be worse than the baseline. Default: 0."""
     fail_when_inconclusive: _builtins.bool
     """Whether an INCONCLUSIVE verdict fails the gate. Default: only REGRESSED does."""
     confidence: _builtins.float
     """Confidence of the interval, between 0 and 1. Default: 0.95."""
+    lower_is_better: _builtins.bool
+    """Whether less is better, as of latency. Default: more is."""
     @_builtins.property
     def experiment(self) -> _comparison_pb2.ExperimentRef:
         """The baseline. Required."""
@@ -270,10 +273,11 @@ class BaselineGate(_message.Message):
         margin: _builtins.float = ...,
         fail_when_inconclusive: _builtins.bool = ...,
         confidence: _builtins.float | None = ...,
+        lower_is_better: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "confidence", b"confidence", "experiment", b"experiment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "confidence", b"confidence", "experiment", b"experiment", "fail_when_inconclusive", b"fail_when_inconclusive", "margin", b"margin"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "confidence", b"confidence", "experiment", b"experiment", "fail_when_inconclusive", b"fail_when_inconclusive", "lower_is_better", b"lower_is_better", "margin", b"margin"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__confidence: _TypeAlias = _typing.Literal["confidence"]  # noqa: Y015
     _WhichOneofArgType__confidence: _TypeAlias = _typing.Literal["_confidence", b"_confidence"]  # noqa: Y015

@@ -349,14 +349,14 @@ export type EvaluationComparison = Message<"evalrpc.v1.EvaluationComparison"> & 
   margin: number;
 
   /**
-   * Items that were wrong and are right, or whose value rose.
+   * Items that were wrong and are right, or whose value became better.
    *
    * @generated from field: int32 gained = 15;
    */
   gained: number;
 
   /**
-   * Items that were right and are wrong, or whose value fell.
+   * Items that were right and are wrong, or whose value became worse.
    *
    * @generated from field: int32 lost = 16;
    */
@@ -490,14 +490,14 @@ export type EvaluationComparisonJson = {
   margin?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * Items that were wrong and are right, or whose value rose.
+   * Items that were wrong and are right, or whose value became better.
    *
    * @generated from field: int32 gained = 15;
    */
   gained?: number;
 
   /**
-   * Items that were right and are wrong, or whose value fell.
+   * Items that were right and are wrong, or whose value became worse.
    *
    * @generated from field: int32 lost = 16;
    */
