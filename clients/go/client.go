@@ -66,7 +66,15 @@ func (c *Client) Close() error { return c.connection.Close() }
 func call[Q, A any](
 	ctx context.Context, c *Client, method func(context.Context, Q, ...grpc.CallOption) (A, error), request Q,
 ) (A, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	return callWithin(ctx, c, c.timeout, method, request)
+}
+
+// callWithin makes a call that may take longer than others.
+func callWithin[Q, A any](
+	ctx context.Context, c *Client, timeout time.Duration,
+	method func(context.Context, Q, ...grpc.CallOption) (A, error), request Q,
+) (A, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var trailer metadata.MD
 	answer, err := method(ctx, request, grpc.Trailer(&trailer))

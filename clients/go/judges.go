@@ -3,6 +3,7 @@ package evalrpc
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/evalrpc/evalrpc/clients/go/evalrpcv1"
 )
@@ -26,6 +27,9 @@ func Judge(name string, judge *evalrpcv1.JudgeEvaluator) Evaluator {
 	kind := &evalrpcv1.EvaluatorSpec_Judge{Judge: judge}
 	return Evaluator{spec: &evalrpcv1.EvaluatorSpec{Name: name, Kind: kind}}
 }
+
+// calibrationTimeout bounds a calibration, for which models are called as often as there are outputs.
+const calibrationTimeout = time.Hour
 
 // LabelledOutput is an output with a person's verdict.
 type LabelledOutput struct {
@@ -60,7 +64,8 @@ type Calibration struct {
 }
 
 // CalibrateJudge measures how far what [Judge] returns agrees with people, over 2 to 1,000 outputs. Numbers are compared as
-// positive or not, from positiveFrom on; nil is 0.5.
+// positive or not, from positiveFrom on; nil is 0.5. It takes as long as the models do, up to an hour; the context bounds it
+// further.
 func (c *Client) CalibrateJudge(
 	ctx context.Context, judge Evaluator, outputs []LabelledOutput, positiveFrom *float64,
 ) (*Calibration, error) {
@@ -76,7 +81,7 @@ func (c *Client) CalibrateJudge(
 		}
 		request.LabelledOutputs = append(request.LabelledOutputs, message)
 	}
-	response, err := call(ctx, c, c.evaluators.CalibrateJudge, request)
+	response, err := callWithin(ctx, c, calibrationTimeout, c.evaluators.CalibrateJudge, request)
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,8 @@ export interface LabelledOutput {
 export interface CalibrateOptions {
   /** From which number on a verdict counts as positive. Default: 0.5. */
   readonly positiveFrom?: number;
+  /** How long all of it may take, in milliseconds; models are called as often as there are outputs. Default: an hour. */
+  readonly timeoutMs?: number;
 }
 
 /** How far a judge agrees with people. */

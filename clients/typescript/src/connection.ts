@@ -53,6 +53,8 @@ export interface CallSettings {
   readonly repeatable?: boolean;
   /** Ends the call early. */
   readonly signal?: AbortSignal | undefined;
+  /** How long the call may take, in milliseconds. Default: as all calls of the connection. */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** A connection, opened by the first call over it, and calls with this package's errors. */
@@ -90,9 +92,9 @@ export class Connection {
    */
   async call<Answer>(
     method: (options: CallOptions) => Promise<Answer>,
-    { repeatable = true, signal }: CallSettings = {},
+    { repeatable = true, signal, timeoutMs: limitMs = this.#timeoutMs }: CallSettings = {},
   ): Promise<Answer> {
-    const deadline = performance.now() + this.#timeoutMs;
+    const deadline = performance.now() + limitMs;
     for (let attempt = 1; ; attempt++) {
       try {
         const timeoutMs = Math.max(1, Math.ceil(deadline - performance.now())); // whole, as the wire has it

@@ -35,6 +35,8 @@ export interface ListEvaluatorsOptions {
   readonly pageSize?: number;
 }
 
+const CALIBRATION_MS = 3_600_000;
+
 const LEVELS = {
   any: EvaluatorLevel.UNSPECIFIED,
   item: EvaluatorLevel.ITEM,
@@ -102,7 +104,11 @@ export class EvaluatorCalls {
       labelledOutputs: outputs.map((each, index) => labelledMessage(each, `outputs[${index}]`)),
       ...(options.positiveFrom !== undefined && { positiveFrom: options.positiveFrom }),
     };
-    const answer = await this.#connection.call((call) => this.#service.calibrateJudge(request, call));
+    // A repeat would ask, and pay for, all the models again.
+    const answer = await this.#connection.call((call) => this.#service.calibrateJudge(request, call), {
+      repeatable: false,
+      timeoutMs: options.timeoutMs ?? CALIBRATION_MS,
+    });
     return calibrationFromMessage(answer, parse);
   }
 }

@@ -86,9 +86,11 @@ class AsyncChannelOwner:
         if self._closed:
             raise EvalrpcError("the client is closed")
 
-    async def _call(self, method: aio.UnaryUnaryMultiCallable[Q, A], request: Q) -> A:
+    async def _call(
+        self, method: aio.UnaryUnaryMultiCallable[Q, A], request: Q, seconds: float | None = None
+    ) -> A:
         try:
-            return await method(request, timeout=self._timeout, metadata=self._connection.metadata)
+            return await method(request, timeout=seconds or self._timeout, metadata=self._connection.metadata)
         except aio.AioRpcError as error:
             raise error_from_call(error, self.address) from error
 

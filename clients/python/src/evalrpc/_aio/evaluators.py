@@ -13,7 +13,7 @@ from evalrpc._convert.evaluators import builtin_from_message, registered_from_me
 from evalrpc._model.calibration import Calibration
 from evalrpc._model.evaluators import BuiltinEvaluator, RegisteredEvaluator
 from evalrpc._spec.evaluators import EvaluatorLike
-from evalrpc._spec.judges import LabelledOutput, calibration_request
+from evalrpc._spec.judges import CALIBRATION_SECONDS, LabelledOutput, calibration_request
 from evalrpc.v1 import evaluator_pb2, evaluator_service_pb2, evaluator_service_pb2_grpc, judge_pb2
 
 
@@ -93,7 +93,7 @@ class AsyncEvaluatorCalls(AsyncChannelOwner):
         *,
         positive_from: float | None = None,
     ) -> Calibration:
-        """Measures how far a judge agrees with people.
+        """Measures how far a judge agrees with people, in an hour at most.
 
         Args:
             judge: what `judge()` returns.
@@ -104,4 +104,6 @@ class AsyncEvaluatorCalls(AsyncChannelOwner):
             InvalidRequestError: the judge or an output is wrong.
         """
         request = calibration_request(judge, outputs, positive_from)
-        return calibration_from_message(await self._call(self._evaluators.CalibrateJudge, request))
+        return calibration_from_message(
+            await self._call(self._evaluators.CalibrateJudge, request, CALIBRATION_SECONDS)
+        )

@@ -22,6 +22,9 @@ metadata; contexts is a list of texts, or of dicts with the key text."""
 Preset = Literal["faithfulness", "answer_relevance", "context_precision"]
 Reducer = Literal["mean", "median", "majority", "min", "max"]
 
+CALIBRATION_SECONDS = 3600.0
+"""How long a calibration may take: models are called as often as there are outputs."""
+
 _LABELLED_KEYS = frozenset({"id", "input", "expected_output", "metadata", "output", "contexts", "verdict"})
 
 

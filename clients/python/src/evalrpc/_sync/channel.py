@@ -78,9 +78,11 @@ class ChannelOwner:
         if self._closed:
             raise EvalrpcError("the client is closed")
 
-    def _call(self, method: grpc.UnaryUnaryMultiCallable[Q, A], request: Q) -> A:
+    def _call(
+        self, method: grpc.UnaryUnaryMultiCallable[Q, A], request: Q, seconds: float | None = None
+    ) -> A:
         try:
-            return method(request, timeout=self._timeout, metadata=self._connection.metadata)
+            return method(request, timeout=seconds or self._timeout, metadata=self._connection.metadata)
         except grpc.RpcError as error:
             raise error_from_call(error, self.address) from error
 

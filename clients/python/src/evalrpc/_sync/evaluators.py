@@ -12,7 +12,7 @@ from evalrpc._convert.evaluators import builtin_from_message, registered_from_me
 from evalrpc._model.calibration import Calibration
 from evalrpc._model.evaluators import BuiltinEvaluator, RegisteredEvaluator
 from evalrpc._spec.evaluators import EvaluatorLike
-from evalrpc._spec.judges import LabelledOutput, calibration_request
+from evalrpc._spec.judges import CALIBRATION_SECONDS, LabelledOutput, calibration_request
 from evalrpc._sync.channel import ChannelOwner
 from evalrpc.v1 import evaluator_pb2, evaluator_service_pb2, evaluator_service_pb2_grpc, judge_pb2
 
@@ -89,7 +89,7 @@ class EvaluatorCalls(ChannelOwner):
         *,
         positive_from: float | None = None,
     ) -> Calibration:
-        """Measures how far a judge agrees with people.
+        """Measures how far a judge agrees with people, in an hour at most.
 
         Args:
             judge: what `judge()` returns.
@@ -100,4 +100,6 @@ class EvaluatorCalls(ChannelOwner):
             InvalidRequestError: the judge or an output is wrong.
         """
         request = calibration_request(judge, outputs, positive_from)
-        return calibration_from_message(self._call(self._evaluators.CalibrateJudge, request))
+        return calibration_from_message(
+            self._call(self._evaluators.CalibrateJudge, request, CALIBRATION_SECONDS)
+        )
