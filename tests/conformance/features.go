@@ -7,6 +7,7 @@ import (
 	"github.com/evalrpc/evalrpc/tests/conformance/bearer_token"
 	"github.com/evalrpc/evalrpc/tests/conformance/builtin_evaluators"
 	"github.com/evalrpc/evalrpc/tests/conformance/cancel"
+	"github.com/evalrpc/evalrpc/tests/conformance/comparisons"
 	"github.com/evalrpc/evalrpc/tests/conformance/composite_evaluator"
 	"github.com/evalrpc/evalrpc/tests/conformance/create_scores"
 	"github.com/evalrpc/evalrpc/tests/conformance/dataset"
@@ -47,6 +48,7 @@ var features = map[string]func(context.Context, *stage.Stage) any{
 	"bearer_token":          bearer_token.Run,
 	"builtin_evaluators":    builtin_evaluators.Run,
 	"cancel":                cancel.Run,
+	"comparisons":           comparisons.Run,
 	"composite_evaluator":   composite_evaluator.Run,
 	"create_scores":         create_scores.Run,
 	"dataset":               dataset.Run,
