@@ -36,7 +36,7 @@ serve: $(READY) ## Start a server on 127.0.0.1:50051 with its data in ./data
 test: lint types check-generated pytest test-typescript test-go conformance ## Check and test everything; this is what CI runs
 
 .PHONY: pytest
-pytest: $(READY) ## Run the Python tests; ARGS="tests/store -k commit" picks some
+pytest: $(READY) $(NODE_MODULES) ## Run the Python tests; ARGS="tests/store -k commit" picks some
 	.ci/install-postgres
 	.ci/install-grpcurl
 	$(BIN)/pytest --numprocesses 3 --dist loadfile $(ARGS)
