@@ -4,8 +4,8 @@ Congestion control as in TCP, over the rate of calls. Once the endpoint throttle
 at a share of the rate at which calls were accepted before, and doubles every second up to that (slow start, RFC 5681). From
 there it grows, slowly near the rate at which the endpoint throttled last, and faster the longer it does not throttle again
 (additive increase along a cubic curve, RFC 9438). When it does, a part of the rate is taken away (multiplicative decrease).
-Calls that were sent before a decrease do not bring about another one. An endpoint that says how many calls it has left is
-not called when they run out until there are some again.
+Calls that were sent before a decrease or right after it do not bring about another one. An endpoint that says how many
+calls it has left is not called when they run out until there are some again.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ MAX_PAUSE = 120.0
 _SLOTS_PER_SECOND = 20
 _REMEMBERED_SECONDS = 10
 _SETTLING_SECONDS = 1.0
+_ECHO_SECONDS = 0.5  # a full window refuses further calls until its end, for no other reason than the first
 _UNKNOWN_PAUSE = 1.0
 _MOST_GROWTH = 1.5
 _SAME_RATE = 0.15
@@ -115,7 +116,7 @@ class EndpointLimiter:
     def throttled(self, admitted: float, retry_after: float | None) -> None:
         """Notes that the endpoint refused a call because there were too many.
 
-        One refusal at the edge of what the endpoint takes holds nobody else back, unless it asks for a long wait.
+        Refusals at the edge of what the endpoint takes hold nobody else back, unless they ask for a long wait.
 
         Args:
             admitted: what `admit` returned for the call.
@@ -124,15 +125,15 @@ class EndpointLimiter:
         now = self._clock.monotonic()
         self._accepted.remove(admitted, now)
         self._calm = -1  # the refused call is about to leave
-        edge = False
         if self._rate == math.inf:
             self._limited_since = now
             self._begin_limiting(now, admitted, retry_after)
         elif self._in_first_burst(now, admitted):
             self._begin_limiting(now, admitted, retry_after)
-        elif admitted > self._decreased:
-            edge = self._decrease(now)
-        if retry_after and not (edge and retry_after <= RETURN_SECONDS):
+        elif admitted > self._decreased + _ECHO_SECONDS:
+            self._decrease(now)
+        at_the_edge = not self._slow_start and self._kept == DECREASE
+        if retry_after and not (at_the_edge and retry_after <= RETURN_SECONDS):
             self._pause(now + retry_after)
         self._throttled_at = now
 
@@ -166,8 +167,8 @@ class EndpointLimiter:
             self._pause(now + _UNKNOWN_PAUSE)
         self._decreased = self._grown = now
 
-    def _decrease(self, now: float) -> bool:
-        """Takes a part of the rate away; returns whether the endpoint was at its edge, and not overrun."""
+    def _decrease(self, now: float) -> None:
+        """Takes a small part of the rate away where the endpoint was at its edge, and a large one where it was overrun."""
         edge = not self._slow_start and now - self._decreased >= _SETTLING_SECONDS
         rate = min(self._rate, self._proven(now))
         same = abs(rate - self._ceiling) <= _SAME_RATE * self._ceiling
@@ -178,7 +179,6 @@ class EndpointLimiter:
         self._slow_start = False
         self._decreased = now
         self._next = max(self._next, now + 1 / self._rate)
-        return edge
 
     def _pause(self, until: float) -> None:
         now = self._clock.monotonic()
