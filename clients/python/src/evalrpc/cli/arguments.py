@@ -176,6 +176,13 @@ def _add_report(commands: argparse._SubParsersAction[ArgumentParser], server: Ar
     report.add_argument(
         "--margin", type=float, default=0.0, help="by how much it may be worse than the baseline (default: 0)"
     )
+    report.add_argument(
+        "--lower-is-better",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="an evaluation of which less is better, such as latency; may be repeated",
+    )
     report.add_argument("--output", type=Path, metavar="FILE", help="where to write (default: ID.html)")
     report.add_argument(
         "--max-characters",
