@@ -367,7 +367,7 @@ async def test_a_project_that_left_the_configuration_keeps_its_records(
         status = (await server.get(identity)).langfuse
         assert (status.queued, status.last_error.reason) == (10, "LANGFUSE_PROJECT_NOT_FOUND")
     await standin.come_up()
-    async with recording(tmp_path, standin) as server:
+    async with recording(tmp_path, standin, settings={"traces_shown_after": 1}) as server:
         status = await server.delivered(identity)
         assert (status.accepted, status.rejected) == (10, 0)
     with closing(sqlite3.connect(tmp_path / "evalrpc.db")) as database:

@@ -14,20 +14,16 @@ gives the same bytes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 
 from evalrpc_server.domain.documents import JsonValue
 from evalrpc_server.domain.errors import Error
-from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.experiments import Experiment
-from evalrpc_server.domain.results import EvaluatorCall, ItemResult, TaskOutcome
+from evalrpc_server.domain.results import ItemResult, TaskOutcome
 from evalrpc_server.domain.trace import span_id, span_id_bytes
 from evalrpc_server.langfuse import attributes, otlp
-from evalrpc_server.langfuse.documents import evaluation_fields, members, nanoseconds, shown, to_json
+from evalrpc_server.langfuse.documents import members, nanoseconds, shown, to_json
+from evalrpc_server.langfuse.evaluation_parts import EvaluationParts
 from evalrpc_server.langfuse.identity import run_name
-
-EVALUATOR_INPUT_CHARACTERS = 64 * 1024
-"""What an evaluator saw is repeated on its span up to this size; larger, it stands on the task's span only."""
 
 
 class TraceEncoder:
@@ -41,6 +37,7 @@ class TraceEncoder:
 
     Attributes:
         experiment_id: in Langfuse.
+        evaluators: how many evaluators look at an item, besides the composite one.
     """
 
     def __init__(self, experiment: Experiment, *, trial: int, experiment_id: str, environment: str) -> None:
@@ -62,8 +59,7 @@ class TraceEncoder:
             else b""
         )
         self.experiment_id = experiment_id
-        self._evaluators = len(spec.evaluators)
-        self._places: dict[tuple[int, bool], bytes] = {}
+        self.evaluators = len(spec.evaluators)
         self._common = b"".join(
             self._common_attributes(experiment, name, experiment_id, dataset_id, environment)
         )
@@ -125,22 +121,6 @@ class TraceEncoder:
         names = self._names | ({"dataset_item_id": item.dataset_item_id} if item.dataset_item_id else {})
         return otlp.text(attributes.METADATA, to_json(members(item.metadata) | self._run_metadata | names))
 
-    def is_composite(self, number: int) -> bool:
-        """Whether the evaluator of that number, from 0, is the composite one."""
-        return number >= self._evaluators
-
-    def place_attribute(self, number: int, *, with_input: bool) -> bytes:
-        """Returns the metadata that tell the part in the experiment of its evaluator of that number, from 0."""
-        key = (number, with_input)
-        if (known := self._places.get(key)) is None:
-            place: dict[str, JsonValue] = {"evaluator_kind": "composite"}
-            if not self.is_composite(number):
-                place = {"evaluator_kind": "item", "evaluator_index": number}
-            if not with_input:
-                place["input_omitted"] = "too large to be repeated; see experiment-item-task"
-            known = self._places[key] = otlp.text(attributes.METADATA, to_json(place))
-        return known
-
 
 class _Trace:
     """One trace while it is being encoded."""
@@ -154,7 +134,6 @@ class _Trace:
         self._task = bytes.fromhex(task)
         self._run = span_id_bytes(result.trace_id, "run")
         self._evaluation = span_id_bytes(result.trace_id, "evaluation")
-        self._calls = list(_calls(result))
         self._common = encoder.item_attributes(result, task)
         self._began = nanoseconds(outcome.start_time)
         self._task_end = self._began + attributes.duration(outcome.task_duration)
@@ -167,8 +146,7 @@ class _Trace:
         subject = self._encoder.subject_attributes(self._result)
         found = [self._run_span(outcome, subject), self._task_span(outcome, subject)]
         if self._result.evaluator_calls:
-            found.append(self._evaluation_span())
-            found += self._evaluator_spans()
+            found += self._evaluation_spans()
         return found
 
     def _span(
@@ -240,45 +218,18 @@ class _Trace:
         told = {"exception.type": error.reason, "exception.message": error.message}
         return (otlp.event("exception", self._task_end, told),)
 
-    def _evaluation_span(self) -> bytes:
-        result = self._result
-        failed = skipped = 0
-        for _, group in self._calls:
-            if any(evaluation.error is not None for evaluation in group):
-                failed += 1
-            elif not any(evaluation.value is not None for evaluation in group):
-                skipped += 1
-        given = sum(evaluation.error is None for evaluation in result.evaluations)
-        parts = [attributes.TYPE_SPAN, _summary(len(result.evaluator_calls), given, failed, skipped)]
-        return self._span(
+    def _evaluation_spans(self) -> Iterator[bytes]:
+        said = EvaluationParts(self._result, self._encoder.evaluators)
+        yield self._span(
             self._evaluation,
             self._run,
             "experiment-item-evaluation",
             self._evaluation_start,
             self._end,
-            parts,
+            [attributes.TYPE_SPAN, said.summary()],
         )
-
-    def _evaluator_spans(self) -> Iterator[bytes]:
-        seen, size = self._evaluator_input()
-        with_input = size <= EVALUATOR_INPUT_CHARACTERS
-        common = otlp.text(attributes.INPUT, f"{seen}}}")
-        for number, (call, group) in enumerate(self._calls):
-            parts = [attributes.TYPE_EVALUATOR]
-            if with_input:
-                composite = self._encoder.is_composite(number)
-                parts.append(self._composite_input(seen, number) if composite else common)
-            parts.append(self._encoder.place_attribute(number, with_input=with_input))
-            error = next((evaluation.error for evaluation in group if evaluation.error), None)
-            if error is not None and len(group) == 1:
-                parts += attributes.failed(to_json({"error": error.message}), error.message)
-            else:
-                output = to_json([evaluation_fields(evaluation) for evaluation in group])
-                parts += (
-                    attributes.failed(output, error.message)
-                    if error
-                    else [otlp.text(attributes.OUTPUT, output)]
-                )
+        for number, (call, _) in enumerate(said.calls):
+            parts, error = said.of(number)
             start = self._task_end + attributes.duration(call.start)
             yield self._span(
                 span_id_bytes(self._result.trace_id, "evaluator", str(number)),
@@ -287,43 +238,5 @@ class _Trace:
                 start,
                 start + attributes.duration(call.duration),
                 parts,
-                error.message if error else None,
+                error,
             )
-
-    def _evaluator_input(self) -> tuple[str, int]:
-        """Returns what evaluators saw as JSON text that lacks its closing brace, and its size."""
-        item, output = self._result.item, self._result.outcome.output
-        size = item.size + len(output or "")
-        if size > EVALUATOR_INPUT_CHARACTERS:
-            return "", size
-        before = f'{{"input": {item.input}, "output": {output}, "expected_output": '
-        return f'{before}{item.expected_output or "null"}, "metadata": {item.metadata or "null"}', size
-
-    def _composite_input(self, seen: str, number: int) -> bytes:
-        before = [
-            evaluation_fields(evaluation)
-            for _, group in self._calls[:number]
-            for evaluation in group
-            if evaluation.error is None
-        ]
-        return otlp.text(attributes.INPUT, f'{seen}, "evaluations": {to_json(before)}}}')
-
-
-def _calls(result: ItemResult) -> Iterator[tuple[EvaluatorCall, Sequence[Evaluation]]]:
-    """Yields the evaluators that were called, each with what it gave."""
-    first = 0
-    for call in result.evaluator_calls:
-        yield call, result.evaluations[first : first + call.evaluations]
-        first += call.evaluations
-
-
-@lru_cache(maxsize=1024)
-def _summary(calls: int, evaluations: int, failed: int, skipped: int) -> bytes:
-    """Returns the output of the span of all evaluators."""
-    counts = {
-        "evaluator_count": calls,
-        "evaluation_count": evaluations,
-        "failed_evaluator_count": failed,
-        "skipped_evaluator_count": skipped,
-    }
-    return otlp.text(attributes.OUTPUT, to_json(counts))
