@@ -31,6 +31,7 @@ const QUIZ: Experiment = {
   gates: [],
   taskSpending: undefined,
   evaluationSpending: undefined,
+  endpointLimits: [],
   origin: undefined,
   requestId: undefined,
   spec: {},

@@ -62,6 +62,7 @@ from evalrpc._model.evaluation import Error, Evaluation, Usage, Value
 from evalrpc._model.evaluators import BuiltinEvaluator, RegisteredEvaluator, Upload
 from evalrpc._model.event import Event, EventKind
 from evalrpc._model.experiment import (
+    EndpointLimit,
     EvaluationSummary,
     Experiment,
     ExperimentState,
@@ -115,6 +116,7 @@ __all__ = [
     "DatasetItemLink",
     "DeadlineExceededError",
     "Definition",
+    "EndpointLimit",
     "Error",
     "EvalrpcError",
     "Evaluation",

@@ -53,6 +53,12 @@ export function experimentFromMessage(message: ExperimentMessage | undefined, pa
     gates: message.gates.map(gateResult),
     taskSpending: message.taskSpending && spending(message.taskSpending),
     evaluationSpending: message.evaluationSpending && spending(message.evaluationSpending),
+    endpointLimits: message.endpointLimits.map((each) => ({
+      endpoint: each.endpoint,
+      rate: each.rate,
+      inFlight: each.inFlight,
+      pausedUntil: each.pausedUntil && timestampDate(each.pausedUntil),
+    })),
     origin: message.origin && {
       experimentId: message.origin.experimentId,
       kind: (OriginKind[message.origin.kind] as Origin['kind'] | undefined) ?? 'UNSPECIFIED',

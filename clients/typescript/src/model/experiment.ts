@@ -112,6 +112,18 @@ export interface Origin {
   readonly kind: 'EVALUATE' | 'RETRY' | 'UNSPECIFIED';
 }
 
+/** How fast an endpoint may be called. All experiments of a server share it. */
+export interface EndpointLimit {
+  /** Its scheme, host and port. */
+  readonly endpoint: string;
+  /** Calls per second that are let through at the moment. */
+  readonly rate: number;
+  /** Calls in flight, those of other experiments included. */
+  readonly inFlight: number;
+  /** Until when nothing is let through, as the endpoint asked; undefined if calls are. */
+  readonly pausedUntil: Date | undefined;
+}
+
 /** One run of a spec over its data, as it is at the moment. */
 export interface Experiment {
   /** Its id, given by the server. */
@@ -154,6 +166,8 @@ export interface Experiment {
   readonly taskSpending: Spending | undefined;
   /** What the evaluators' models took. */
   readonly evaluationSpending: Spending | undefined;
+  /** How fast the endpoints of its task and evaluators may be called; only `get` fills them in. Empty: none is limited. */
+  readonly endpointLimits: readonly EndpointLimit[];
   /** The experiment that this one looks at again. */
   readonly origin: Origin | undefined;
   /** The request id that it was started with. */

@@ -8,6 +8,7 @@ from evalrpc._convert.comparisons import verdict_from_number
 from evalrpc._convert.evaluations import error_from_message, evaluation_from_message
 from evalrpc._convert.values import to_datetime, to_dict
 from evalrpc._model.experiment import (
+    EndpointLimit,
     EvaluationSummary,
     Experiment,
     ExperimentState,
@@ -58,6 +59,7 @@ def experiment_from_message(message: experiment_pb2.Experiment) -> Experiment:
         gates=tuple(_gate(each) for each in message.gates),
         task_spending=_spending(message.task_spending) if has("task_spending") else None,
         evaluation_spending=_spending(message.evaluation_spending) if has("evaluation_spending") else None,
+        endpoint_limits=tuple(_limit(each) for each in message.endpoint_limits),
         origin=_origin(message.origin) if has("origin") else None,
         request_id=message.request_id or None,
         spec=MessageToDict(spec, preserving_proto_field_name=True),
@@ -131,6 +133,11 @@ def _gate(message: gate_pb2.GateResult) -> GateResult:
     value = message.value if message.HasField("value") else None
     verdict = verdict_from_number(message.verdict) if message.verdict else None
     return GateResult(message.name, message.passed, message.message, value, verdict)
+
+
+def _limit(message: experiment_pb2.EndpointLimit) -> EndpointLimit:
+    paused_until = to_datetime(message.paused_until) if message.HasField("paused_until") else None
+    return EndpointLimit(message.endpoint, message.rate, message.in_flight, paused_until)
 
 
 def _origin(message: experiment_pb2.Origin) -> Origin:

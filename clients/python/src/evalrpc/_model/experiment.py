@@ -139,6 +139,23 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class EndpointLimit:
+    """How fast an endpoint may be called. All experiments of a server share it.
+
+    Attributes:
+        endpoint: its scheme, host and port.
+        rate: calls per second that are let through at the moment.
+        in_flight: calls in flight, those of other experiments included.
+        paused_until: until when nothing is let through, as the endpoint asked.
+    """
+
+    endpoint: str
+    rate: float = 0.0
+    in_flight: int = 0
+    paused_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Experiment:
     """One run of a spec over its data, as it is at the moment.
 
@@ -163,6 +180,8 @@ class Experiment:
         gates: what became of the gates.
         task_spending: what the tasks took; None if none said.
         evaluation_spending: what the evaluators' models took.
+        endpoint_limits: how fast the endpoints of its task and evaluators may be called; only `get` fills them in. Empty if none
+            is limited.
         origin: the experiment that this one looks at again.
         request_id: the request id it was started with.
         spec: the spec with defaults filled in, in the JSON form of the contract; inline items are left out.
@@ -188,6 +207,7 @@ class Experiment:
     gates: tuple[GateResult, ...] = ()
     task_spending: Spending | None = None
     evaluation_spending: Spending | None = None
+    endpoint_limits: tuple[EndpointLimit, ...] = ()
     origin: Origin | None = None
     request_id: str | None = None
     spec: Mapping[str, Any] = field(default_factory=dict)
