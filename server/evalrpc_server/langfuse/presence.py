@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from evalrpc_server.domain.trace import span_id
 from evalrpc_server.langfuse.api import ApiError, LangfuseApi
 from evalrpc_server.langfuse.documents import iso
 from evalrpc_server.langfuse.server import Generation, LangfuseServer
@@ -22,7 +23,7 @@ class Presence:
         self._server = server
 
     async def of_trace(self, trace_id: str) -> bool:
-        """Returns whether any span of a trace is there.
+        """Returns whether the spans that were exported of a trace are there; those of the application do not count.
 
         Raises:
             ApiError: the server cannot be asked.
@@ -32,10 +33,21 @@ class Presence:
         answer = await self._api.request(
             "GET",
             "/api/public/v2/observations",
-            params={"traceId": trace_id, "limit": 1, "fields": "core"},
+            params={
+                "traceId": trace_id,
+                "parentObservationId": span_id(trace_id, "run"),
+                "fields": "core",
+                "limit": _PAGE,
+            },
             expected={404},
         )
-        return answer.status != 404 and bool(answer.json().get("data"))
+        if answer.status == 404:
+            return False
+        task = span_id(trace_id, "task")
+        try:
+            return any(observation["id"] == task for observation in answer.json()["data"])
+        except (KeyError, TypeError):
+            raise ApiError("answered without the trace's observations", status=answer.status) from None
 
     async def of_items(self, experiment_id: str, first: datetime, last: datetime) -> set[str]:
         """Returns the traces of an experiment's items that began within a time.
