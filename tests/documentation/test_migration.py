@@ -25,6 +25,8 @@ HERE = Path(__file__).parent
 BLOCKS = blocks_of(ROOT / "server/docs/migration.md")
 PYTHON = [block for block in BLOCKS if block.language == "diff" and block.section == "Python"]
 JAVASCRIPT = [block for block in BLOCKS if block.language == "diff" and block.section != "Python"]
+(VITEST,) = (block for block in JAVASCRIPT if block.heading == "Tests")
+JAVASCRIPT.remove(VITEST)
 CAPITALS = [
     {"id": "fr", "input": "France", "expectedOutput": "Paris"},
     {"id": "de", "input": "Germany", "expectedOutput": "Berlin"},
@@ -89,20 +91,45 @@ def test_python_prints_the_same_on_both_sides(env: dict[str, str], langfuse: Rem
         assert found == expected, block.heading
 
 
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with both sides' packages."""
+    made = typescript_project(tmp_path_factory.mktemp("javascript"))
+    installed = Path(environments.javascript("experiment.mjs")[1]).parent / "node_modules"
+    for scope in ("@langfuse", "@opentelemetry"):
+        (made / "node_modules" / scope).symlink_to(installed / scope)
+    return made
+
+
 @pytest.mark.timeout(400)
-def test_javascript_prints_the_same_on_both_sides(env: dict[str, str], tmp_path: Path):
-    old = tmp_path / "old"
-    old.mkdir()
-    installed = Path(environments.javascript("experiment.mjs")[1]).parent
-    (old / "node_modules").symlink_to(installed / "node_modules")
-    new = tmp_path / "new"
-    new.mkdir()
-    before = javascript(old, [block.before for block in JAVASCRIPT], env)
-    after = javascript(typescript_project(new), [block.after for block in JAVASCRIPT], env)
+def test_javascript_prints_the_same_on_both_sides(env: dict[str, str], project: Path):
+    before = javascript(project, [block.before for block in JAVASCRIPT], env)
+    after = javascript(project, [block.after for block in JAVASCRIPT], env)
     for block, one, other in zip(JAVASCRIPT, before, after, strict=True):
         expected, found = compared(block, one, other)
         assert expected, block.heading
         assert found == expected, block.heading
+
+
+@pytest.mark.timeout(400)
+def test_vitest_passes_on_both_sides_and_names_the_items_to_blame(env: dict[str, str], project: Path):
+    failing = VITEST.after.replace("task: async () => 'Paris'", "task: async () => 'Rome'")
+    assert failing != VITEST.after
+    for name, program in {"before": VITEST.before, "after": VITEST.after, "failing": failing}.items():
+        (project / f"{name}.test.mjs").write_text(program, "utf-8")
+    done = subprocess.run(
+        ["node", "node_modules/vitest/vitest.mjs", "run", "--testTimeout", "60000"],
+        cwd=project,
+        env=env | {"NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout
+    assert re.search(r"Tests +1 failed \| 2 passed", done.stdout), done.stdout
+    for told in ("avg_accuracy >= 0.8: avg_accuracy is 0", "input:    France", "output:   Rome"):
+        assert told in done.stdout + done.stderr
 
 
 @pytest.mark.timeout(400)
