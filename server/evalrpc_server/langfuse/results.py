@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator, Sequence
 from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.store.port import ExperimentStore
 
-MAX_CHARACTERS = 16 * 1024 * 1024
-MAX_RESULTS = 10_000
+MAX_CHARACTERS = 8 * 1024 * 1024
+MAX_RESULTS = 5_000
 
 _PAGE = 250
 
