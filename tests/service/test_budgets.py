@@ -77,3 +77,6 @@ async def test_a_cap_without_a_measure_is_refused(stubs: Stubs, endpoints: Endpo
     found = violations(wrong.value)
     assert "at least one of cost_usd, tokens, time" in found["experiment.budget.soft"]
     assert "greater than 0" in found["experiment.budget.hard.cost_usd"]
+    with pytest.raises(grpc.aio.AioRpcError) as endless:
+        await run(stubs, spec(endpoints.url("/task"), 1, budget={"soft": {"cost_usd": "Infinity"}}))
+    assert "finite" in violations(endless.value)["experiment.budget.soft.cost_usd"]

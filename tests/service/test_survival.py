@@ -36,10 +36,13 @@ class _Gate:
         await exchange.answer({"output": number})
 
 
-async def _collect(stubs: Stubs, experiment_id: str, seen: list[event_pb2.ExperimentEvent]) -> None:
+async def _collect(
+    stubs: Stubs, experiment_id: str, seen: list[event_pb2.ExperimentEvent], begun: asyncio.Event
+) -> None:
     request = experiment_service_pb2.WatchExperimentRequest(id=experiment_id)
     async for response in stubs.experiments.WatchExperiment(request, timeout=SECONDS):
-        seen.append(response.event)  # noqa: PERF401  what was seen counts although the call ends with an error
+        seen.append(response.event)
+        begun.set()
 
 
 @pytest.mark.parametrize("executor", ["threads", "processes"])
@@ -51,11 +54,13 @@ async def test_a_killed_server_goes_on_by_itself_and_repeats_nothing_that_was_st
         endpoints.url("/gate"), *range(100), max_concurrency=5, evaluators=[{"builtin": {"name": "length"}}]
     )
     seen: list[event_pb2.ExperimentEvent] = []
+    begun = asyncio.Event()
     with serving(data_dir, "--executor", executor) as server:
         async with grpc.aio.insecure_channel(server.grpc) as channel:
             experiment_id = await start(Stubs(channel), experiment)
-            watching = asyncio.create_task(_collect(Stubs(channel), experiment_id, seen))
+            watching = asyncio.create_task(_collect(Stubs(channel), experiment_id, seen, begun))
             async with asyncio.timeout(SECONDS):
+                await begun.wait()
                 await gate.held.wait()
             server.program.signal(signal.SIGKILL)
             with pytest.raises(grpc.aio.AioRpcError):
@@ -80,13 +85,15 @@ async def test_sigterm_finishes_what_is_in_flight_tells_watchers_and_exits_with_
 ) -> None:
     endpoints.routes["/gate"] = gate = _Gate(free=10)
     seen: list[event_pb2.ExperimentEvent] = []
+    begun = asyncio.Event()
     with serving(data_dir) as server:
         async with grpc.aio.insecure_channel(server.grpc) as channel:
             experiment_id = await start(
                 Stubs(channel), spec(endpoints.url("/gate"), *range(50), max_concurrency=4)
             )
-            watching = asyncio.create_task(_collect(Stubs(channel), experiment_id, seen))
+            watching = asyncio.create_task(_collect(Stubs(channel), experiment_id, seen, begun))
             async with asyncio.timeout(SECONDS):
+                await begun.wait()
                 await gate.held.wait()
             server.program.signal(signal.SIGTERM)
             stub: Any = health_pb2_grpc.HealthStub(channel)

@@ -31,7 +31,7 @@ _MAX_SECONDS = 86_400.0
 class SpecModel(BaseModel):
     """Base of all parts of a spec: immutable, and nothing unknown is let through."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class OneOfModel(SpecModel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -31,12 +32,13 @@ def items_needed(
     """Returns how many items, each with so many trials in both runs, show a difference with a power.
 
     `(z_(a/2) + z_b)^2 (w^2 + s_A^2 / K + s_B^2 / K) / d^2`, Miller 2024, "Adding Error Bars to Evals" (arXiv 2411.00640),
-    section 5; at least 2.
+    section 5; at least 2. A number that no experiment can have is `sys.maxsize`.
     """
     reach = normal_quantile(1 - significance / 2) + normal_quantile(power)
     within = (variances.baseline_within_item + variances.candidate_within_item) / trials
-    needed = reach * reach * (variances.between_items + within) / (difference * difference)
-    return max(2, math.ceil(needed))
+    deviations = reach * math.sqrt(variances.between_items + within) / difference
+    needed = deviations * deviations
+    return max(2, math.ceil(needed)) if needed < sys.maxsize else sys.maxsize
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
