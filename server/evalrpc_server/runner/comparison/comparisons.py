@@ -60,6 +60,7 @@ class Comparisons:
         self._store = store
         self._recorded = recorded
         self._places = asyncio.Semaphore(_AT_ONCE)
+        self._gate_places = asyncio.Semaphore(_AT_ONCE)
 
     async def compare(self, spec: ComparisonSpec) -> list[Compared]:
         """Sets each run beside the first one.
@@ -98,7 +99,7 @@ class Comparisons:
         """
         run = await self.open(baseline, path=path)
         reducers = reducers_of(candidate.spec.trial_reducers)
-        async with self._places:
+        async with self._gate_places:
             before = await load(run, reducers, candidate.spec.cluster_by)
             after = await load(StoredRun(self._store, candidate), reducers, "")
             return await asyncio.to_thread(compare, before, after, rules)

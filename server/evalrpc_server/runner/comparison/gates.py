@@ -15,8 +15,8 @@ from evalrpc_server.domain.statistics.comparison import EvaluationComparison, Ru
 from evalrpc_server.domain.statistics.summaries import EvaluationSummary
 from evalrpc_server.runner.comparison.comparisons import Comparisons
 
-BASELINE_SECONDS = 120.0
-"""How long a baseline may take to be read before its gates fail."""
+BASELINE_SECONDS = 600.0
+"""How long a comparison with a baseline may take, others before it included, before its gates fail."""
 
 _ONE_NAME = frozenset({"builtin", "expression"})
 
