@@ -148,6 +148,6 @@ async def test_the_seed_configuration_runs_a_dataset_through_ragflow_and_through
         assert set(made.ragflow.sessions) == {"of-a-user", "of-an-agents-user"}
         assert {each.body["user"] for each in made.dify.requests} == {"langfuse-dataset-runner"}
         assert len(made.dify.requests) == 100
-        found = await asyncio.to_thread(kept, made, tmp_path)
+    found = await asyncio.to_thread(kept, made, tmp_path)
     for secret in (made.ragflow.key, made.dify.keys["chat"], SECRET):
         assert secret not in found
