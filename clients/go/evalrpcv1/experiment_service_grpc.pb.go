@@ -74,17 +74,17 @@ type ExperimentServiceClient interface {
 	CompareExperiments(ctx context.Context, in *CompareExperimentsRequest, opts ...grpc.CallOption) (*CompareExperimentsResponse, error)
 	// Starts an experiment that evaluates another one's stored outputs anew, without calling its task. Watch it like any
 	// other. Fails with NOT_FOUND (EXPERIMENT_NOT_FOUND), FAILED_PRECONDITION (EXPERIMENT_NOT_ENDED), INVALID_ARGUMENT
-	// (INVALID_FIELD), ALREADY_EXISTS (REQUEST_ID_REUSED), UNIMPLEMENTED (NOT_IMPLEMENTED).
+	// (INVALID_FIELD), ALREADY_EXISTS (REQUEST_ID_REUSED).
 	EvaluateExperiment(ctx context.Context, in *EvaluateExperimentRequest, opts ...grpc.CallOption) (*EvaluateExperimentResponse, error)
 	// Starts an experiment that repeats the failed stages of another one, task calls or single evaluations, and takes the
 	// rest over. Watch it like any other. Fails with NOT_FOUND (EXPERIMENT_NOT_FOUND), FAILED_PRECONDITION
-	// (EXPERIMENT_NOT_ENDED, NOTHING_TO_RETRY), ALREADY_EXISTS (REQUEST_ID_REUSED), UNIMPLEMENTED (NOT_IMPLEMENTED).
+	// (EXPERIMENT_NOT_ENDED, NOTHING_TO_RETRY), ALREADY_EXISTS (REQUEST_ID_REUSED).
 	RetryExperiment(ctx context.Context, in *RetryExperimentRequest, opts ...grpc.CallOption) (*RetryExperimentResponse, error)
 	// Computes how many items and trials it takes to see a difference. Fails with INVALID_ARGUMENT (INVALID_FIELD),
 	// NOT_FOUND (EXPERIMENT_NOT_FOUND), FAILED_PRECONDITION (EXPERIMENT_NOT_ENDED).
 	PlanExperiment(ctx context.Context, in *PlanExperimentRequest, opts ...grpc.CallOption) (*PlanExperimentResponse, error)
 	// Lists the experiment definitions kept on the server, by name. Fails with INVALID_ARGUMENT (INVALID_FIELD,
-	// INVALID_PAGE_TOKEN), UNIMPLEMENTED (NOT_IMPLEMENTED).
+	// INVALID_PAGE_TOKEN).
 	ListDefinitions(ctx context.Context, in *ListDefinitionsRequest, opts ...grpc.CallOption) (*ListDefinitionsResponse, error)
 }
 
@@ -275,17 +275,17 @@ type ExperimentServiceServer interface {
 	CompareExperiments(context.Context, *CompareExperimentsRequest) (*CompareExperimentsResponse, error)
 	// Starts an experiment that evaluates another one's stored outputs anew, without calling its task. Watch it like any
 	// other. Fails with NOT_FOUND (EXPERIMENT_NOT_FOUND), FAILED_PRECONDITION (EXPERIMENT_NOT_ENDED), INVALID_ARGUMENT
-	// (INVALID_FIELD), ALREADY_EXISTS (REQUEST_ID_REUSED), UNIMPLEMENTED (NOT_IMPLEMENTED).
+	// (INVALID_FIELD), ALREADY_EXISTS (REQUEST_ID_REUSED).
 	EvaluateExperiment(context.Context, *EvaluateExperimentRequest) (*EvaluateExperimentResponse, error)
 	// Starts an experiment that repeats the failed stages of another one, task calls or single evaluations, and takes the
 	// rest over. Watch it like any other. Fails with NOT_FOUND (EXPERIMENT_NOT_FOUND), FAILED_PRECONDITION
-	// (EXPERIMENT_NOT_ENDED, NOTHING_TO_RETRY), ALREADY_EXISTS (REQUEST_ID_REUSED), UNIMPLEMENTED (NOT_IMPLEMENTED).
+	// (EXPERIMENT_NOT_ENDED, NOTHING_TO_RETRY), ALREADY_EXISTS (REQUEST_ID_REUSED).
 	RetryExperiment(context.Context, *RetryExperimentRequest) (*RetryExperimentResponse, error)
 	// Computes how many items and trials it takes to see a difference. Fails with INVALID_ARGUMENT (INVALID_FIELD),
 	// NOT_FOUND (EXPERIMENT_NOT_FOUND), FAILED_PRECONDITION (EXPERIMENT_NOT_ENDED).
 	PlanExperiment(context.Context, *PlanExperimentRequest) (*PlanExperimentResponse, error)
 	// Lists the experiment definitions kept on the server, by name. Fails with INVALID_ARGUMENT (INVALID_FIELD,
-	// INVALID_PAGE_TOKEN), UNIMPLEMENTED (NOT_IMPLEMENTED).
+	// INVALID_PAGE_TOKEN).
 	ListDefinitions(context.Context, *ListDefinitionsRequest) (*ListDefinitionsResponse, error)
 	mustEmbedUnimplementedExperimentServiceServer()
 }

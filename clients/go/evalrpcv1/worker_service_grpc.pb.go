@@ -34,14 +34,12 @@ type WorkerServiceClient interface {
 	// Welcome, then sends assignments, acknowledgements and cancellations. No state lives in the stream: either side may
 	// drop it at any time, and a worker that comes back under its id goes on where it was.
 	// Fails with INVALID_ARGUMENT (HELLO_EXPECTED, HELLO_REPEATED, FUNCTION_KIND_CONFLICT, TOO_MANY_FUNCTIONS,
-	// INVALID_FIELD), DEADLINE_EXCEEDED (WORKER_UNRESPONSIVE), UNIMPLEMENTED (NOT_IMPLEMENTED).
+	// INVALID_FIELD), DEADLINE_EXCEEDED (WORKER_UNRESPONSIVE).
 	Serve(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ServeRequest, ServeResponse], error)
 	// Reports what became of an assignment outside of the stream: after a broken connection, or a large result.
-	// Idempotent. Fails with NOT_FOUND (TASK_TOKEN_UNKNOWN), INVALID_ARGUMENT (INVALID_FIELD), UNIMPLEMENTED
-	// (NOT_IMPLEMENTED).
+	// Idempotent. Fails with NOT_FOUND (TASK_TOKEN_UNKNOWN), INVALID_ARGUMENT (INVALID_FIELD).
 	ReportTask(ctx context.Context, in *ReportTaskRequest, opts ...grpc.CallOption) (*ReportTaskResponse, error)
-	// Lists the connected workers, by id. Fails with INVALID_ARGUMENT (INVALID_FIELD, INVALID_PAGE_TOKEN), UNIMPLEMENTED
-	// (NOT_IMPLEMENTED).
+	// Lists the connected workers, by id. Fails with INVALID_ARGUMENT (INVALID_FIELD, INVALID_PAGE_TOKEN).
 	ListWorkers(ctx context.Context, in *ListWorkersRequest, opts ...grpc.CallOption) (*ListWorkersResponse, error)
 }
 
@@ -96,14 +94,12 @@ type WorkerServiceServer interface {
 	// Welcome, then sends assignments, acknowledgements and cancellations. No state lives in the stream: either side may
 	// drop it at any time, and a worker that comes back under its id goes on where it was.
 	// Fails with INVALID_ARGUMENT (HELLO_EXPECTED, HELLO_REPEATED, FUNCTION_KIND_CONFLICT, TOO_MANY_FUNCTIONS,
-	// INVALID_FIELD), DEADLINE_EXCEEDED (WORKER_UNRESPONSIVE), UNIMPLEMENTED (NOT_IMPLEMENTED).
+	// INVALID_FIELD), DEADLINE_EXCEEDED (WORKER_UNRESPONSIVE).
 	Serve(grpc.BidiStreamingServer[ServeRequest, ServeResponse]) error
 	// Reports what became of an assignment outside of the stream: after a broken connection, or a large result.
-	// Idempotent. Fails with NOT_FOUND (TASK_TOKEN_UNKNOWN), INVALID_ARGUMENT (INVALID_FIELD), UNIMPLEMENTED
-	// (NOT_IMPLEMENTED).
+	// Idempotent. Fails with NOT_FOUND (TASK_TOKEN_UNKNOWN), INVALID_ARGUMENT (INVALID_FIELD).
 	ReportTask(context.Context, *ReportTaskRequest) (*ReportTaskResponse, error)
-	// Lists the connected workers, by id. Fails with INVALID_ARGUMENT (INVALID_FIELD, INVALID_PAGE_TOKEN), UNIMPLEMENTED
-	// (NOT_IMPLEMENTED).
+	// Lists the connected workers, by id. Fails with INVALID_ARGUMENT (INVALID_FIELD, INVALID_PAGE_TOKEN).
 	ListWorkers(context.Context, *ListWorkersRequest) (*ListWorkersResponse, error)
 	mustEmbedUnimplementedWorkerServiceServer()
 }

@@ -184,7 +184,7 @@ class ExperimentServiceServicer(object):
     def EvaluateExperiment(self, request, context):
         """Starts an experiment that evaluates another one's stored outputs anew, without calling its task. Watch it like any
         other. Fails with NOT_FOUND (EXPERIMENT_NOT_FOUND), FAILED_PRECONDITION (EXPERIMENT_NOT_ENDED), INVALID_ARGUMENT
-        (INVALID_FIELD), ALREADY_EXISTS (REQUEST_ID_REUSED), UNIMPLEMENTED (NOT_IMPLEMENTED).
+        (INVALID_FIELD), ALREADY_EXISTS (REQUEST_ID_REUSED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -193,7 +193,7 @@ class ExperimentServiceServicer(object):
     def RetryExperiment(self, request, context):
         """Starts an experiment that repeats the failed stages of another one, task calls or single evaluations, and takes the
         rest over. Watch it like any other. Fails with NOT_FOUND (EXPERIMENT_NOT_FOUND), FAILED_PRECONDITION
-        (EXPERIMENT_NOT_ENDED, NOTHING_TO_RETRY), ALREADY_EXISTS (REQUEST_ID_REUSED), UNIMPLEMENTED (NOT_IMPLEMENTED).
+        (EXPERIMENT_NOT_ENDED, NOTHING_TO_RETRY), ALREADY_EXISTS (REQUEST_ID_REUSED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -209,7 +209,7 @@ class ExperimentServiceServicer(object):
 
     def ListDefinitions(self, request, context):
         """Lists the experiment definitions kept on the server, by name. Fails with INVALID_ARGUMENT (INVALID_FIELD,
-        INVALID_PAGE_TOKEN), UNIMPLEMENTED (NOT_IMPLEMENTED).
+        INVALID_PAGE_TOKEN).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

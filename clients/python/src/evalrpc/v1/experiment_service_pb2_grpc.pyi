@@ -78,12 +78,12 @@ class ExperimentServiceStub:
     EvaluateExperiment: _grpc.UnaryUnaryMultiCallable[_second_look_pb2.EvaluateExperimentRequest, _second_look_pb2.EvaluateExperimentResponse]
     """Starts an experiment that evaluates another one's stored outputs anew, without calling its task. Watch it like any
     other. Fails with NOT_FOUND (EXPERIMENT_NOT_FOUND), FAILED_PRECONDITION (EXPERIMENT_NOT_ENDED), INVALID_ARGUMENT
-    (INVALID_FIELD), ALREADY_EXISTS (REQUEST_ID_REUSED), UNIMPLEMENTED (NOT_IMPLEMENTED).
+    (INVALID_FIELD), ALREADY_EXISTS (REQUEST_ID_REUSED).
     """
     RetryExperiment: _grpc.UnaryUnaryMultiCallable[_second_look_pb2.RetryExperimentRequest, _second_look_pb2.RetryExperimentResponse]
     """Starts an experiment that repeats the failed stages of another one, task calls or single evaluations, and takes the
     rest over. Watch it like any other. Fails with NOT_FOUND (EXPERIMENT_NOT_FOUND), FAILED_PRECONDITION
-    (EXPERIMENT_NOT_ENDED, NOTHING_TO_RETRY), ALREADY_EXISTS (REQUEST_ID_REUSED), UNIMPLEMENTED (NOT_IMPLEMENTED).
+    (EXPERIMENT_NOT_ENDED, NOTHING_TO_RETRY), ALREADY_EXISTS (REQUEST_ID_REUSED).
     """
     PlanExperiment: _grpc.UnaryUnaryMultiCallable[_comparison_requests_pb2.PlanExperimentRequest, _comparison_requests_pb2.PlanExperimentResponse]
     """Computes how many items and trials it takes to see a difference. Fails with INVALID_ARGUMENT (INVALID_FIELD),
@@ -91,7 +91,7 @@ class ExperimentServiceStub:
     """
     ListDefinitions: _grpc.UnaryUnaryMultiCallable[_definition_pb2.ListDefinitionsRequest, _definition_pb2.ListDefinitionsResponse]
     """Lists the experiment definitions kept on the server, by name. Fails with INVALID_ARGUMENT (INVALID_FIELD,
-    INVALID_PAGE_TOKEN), UNIMPLEMENTED (NOT_IMPLEMENTED).
+    INVALID_PAGE_TOKEN).
     """
 
 @_typing.type_check_only
@@ -141,12 +141,12 @@ class ExperimentServiceAsyncStub(ExperimentServiceStub):
     EvaluateExperiment: _aio.UnaryUnaryMultiCallable[_second_look_pb2.EvaluateExperimentRequest, _second_look_pb2.EvaluateExperimentResponse]  # type: ignore[assignment]
     """Starts an experiment that evaluates another one's stored outputs anew, without calling its task. Watch it like any
     other. Fails with NOT_FOUND (EXPERIMENT_NOT_FOUND), FAILED_PRECONDITION (EXPERIMENT_NOT_ENDED), INVALID_ARGUMENT
-    (INVALID_FIELD), ALREADY_EXISTS (REQUEST_ID_REUSED), UNIMPLEMENTED (NOT_IMPLEMENTED).
+    (INVALID_FIELD), ALREADY_EXISTS (REQUEST_ID_REUSED).
     """
     RetryExperiment: _aio.UnaryUnaryMultiCallable[_second_look_pb2.RetryExperimentRequest, _second_look_pb2.RetryExperimentResponse]  # type: ignore[assignment]
     """Starts an experiment that repeats the failed stages of another one, task calls or single evaluations, and takes the
     rest over. Watch it like any other. Fails with NOT_FOUND (EXPERIMENT_NOT_FOUND), FAILED_PRECONDITION
-    (EXPERIMENT_NOT_ENDED, NOTHING_TO_RETRY), ALREADY_EXISTS (REQUEST_ID_REUSED), UNIMPLEMENTED (NOT_IMPLEMENTED).
+    (EXPERIMENT_NOT_ENDED, NOTHING_TO_RETRY), ALREADY_EXISTS (REQUEST_ID_REUSED).
     """
     PlanExperiment: _aio.UnaryUnaryMultiCallable[_comparison_requests_pb2.PlanExperimentRequest, _comparison_requests_pb2.PlanExperimentResponse]  # type: ignore[assignment]
     """Computes how many items and trials it takes to see a difference. Fails with INVALID_ARGUMENT (INVALID_FIELD),
@@ -154,7 +154,7 @@ class ExperimentServiceAsyncStub(ExperimentServiceStub):
     """
     ListDefinitions: _aio.UnaryUnaryMultiCallable[_definition_pb2.ListDefinitionsRequest, _definition_pb2.ListDefinitionsResponse]  # type: ignore[assignment]
     """Lists the experiment definitions kept on the server, by name. Fails with INVALID_ARGUMENT (INVALID_FIELD,
-    INVALID_PAGE_TOKEN), UNIMPLEMENTED (NOT_IMPLEMENTED).
+    INVALID_PAGE_TOKEN).
     """
 
 class ExperimentServiceServicer:
@@ -246,7 +246,7 @@ class ExperimentServiceServicer:
     ) -> _typing.Union[_second_look_pb2.EvaluateExperimentResponse, _abc.Awaitable[_second_look_pb2.EvaluateExperimentResponse]]:
         """Starts an experiment that evaluates another one's stored outputs anew, without calling its task. Watch it like any
         other. Fails with NOT_FOUND (EXPERIMENT_NOT_FOUND), FAILED_PRECONDITION (EXPERIMENT_NOT_ENDED), INVALID_ARGUMENT
-        (INVALID_FIELD), ALREADY_EXISTS (REQUEST_ID_REUSED), UNIMPLEMENTED (NOT_IMPLEMENTED).
+        (INVALID_FIELD), ALREADY_EXISTS (REQUEST_ID_REUSED).
         """
 
     def RetryExperiment(
@@ -256,7 +256,7 @@ class ExperimentServiceServicer:
     ) -> _typing.Union[_second_look_pb2.RetryExperimentResponse, _abc.Awaitable[_second_look_pb2.RetryExperimentResponse]]:
         """Starts an experiment that repeats the failed stages of another one, task calls or single evaluations, and takes the
         rest over. Watch it like any other. Fails with NOT_FOUND (EXPERIMENT_NOT_FOUND), FAILED_PRECONDITION
-        (EXPERIMENT_NOT_ENDED, NOTHING_TO_RETRY), ALREADY_EXISTS (REQUEST_ID_REUSED), UNIMPLEMENTED (NOT_IMPLEMENTED).
+        (EXPERIMENT_NOT_ENDED, NOTHING_TO_RETRY), ALREADY_EXISTS (REQUEST_ID_REUSED).
         """
 
     def PlanExperiment(
@@ -274,7 +274,7 @@ class ExperimentServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_definition_pb2.ListDefinitionsResponse, _abc.Awaitable[_definition_pb2.ListDefinitionsResponse]]:
         """Lists the experiment definitions kept on the server, by name. Fails with INVALID_ARGUMENT (INVALID_FIELD,
-        INVALID_PAGE_TOKEN), UNIMPLEMENTED (NOT_IMPLEMENTED).
+        INVALID_PAGE_TOKEN).
         """
 
 def add_ExperimentServiceServicer_to_server(servicer: ExperimentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -61,7 +61,7 @@ class WorkerServiceServicer(object):
         Welcome, then sends assignments, acknowledgements and cancellations. No state lives in the stream: either side may
         drop it at any time, and a worker that comes back under its id goes on where it was.
         Fails with INVALID_ARGUMENT (HELLO_EXPECTED, HELLO_REPEATED, FUNCTION_KIND_CONFLICT, TOO_MANY_FUNCTIONS,
-        INVALID_FIELD), DEADLINE_EXCEEDED (WORKER_UNRESPONSIVE), UNIMPLEMENTED (NOT_IMPLEMENTED).
+        INVALID_FIELD), DEADLINE_EXCEEDED (WORKER_UNRESPONSIVE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -69,16 +69,14 @@ class WorkerServiceServicer(object):
 
     def ReportTask(self, request, context):
         """Reports what became of an assignment outside of the stream: after a broken connection, or a large result.
-        Idempotent. Fails with NOT_FOUND (TASK_TOKEN_UNKNOWN), INVALID_ARGUMENT (INVALID_FIELD), UNIMPLEMENTED
-        (NOT_IMPLEMENTED).
+        Idempotent. Fails with NOT_FOUND (TASK_TOKEN_UNKNOWN), INVALID_ARGUMENT (INVALID_FIELD).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListWorkers(self, request, context):
-        """Lists the connected workers, by id. Fails with INVALID_ARGUMENT (INVALID_FIELD, INVALID_PAGE_TOKEN), UNIMPLEMENTED
-        (NOT_IMPLEMENTED).
+        """Lists the connected workers, by id. Fails with INVALID_ARGUMENT (INVALID_FIELD, INVALID_PAGE_TOKEN).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

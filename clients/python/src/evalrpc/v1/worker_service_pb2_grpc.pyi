@@ -38,17 +38,14 @@ class WorkerServiceStub:
     Welcome, then sends assignments, acknowledgements and cancellations. No state lives in the stream: either side may
     drop it at any time, and a worker that comes back under its id goes on where it was.
     Fails with INVALID_ARGUMENT (HELLO_EXPECTED, HELLO_REPEATED, FUNCTION_KIND_CONFLICT, TOO_MANY_FUNCTIONS,
-    INVALID_FIELD), DEADLINE_EXCEEDED (WORKER_UNRESPONSIVE), UNIMPLEMENTED (NOT_IMPLEMENTED).
+    INVALID_FIELD), DEADLINE_EXCEEDED (WORKER_UNRESPONSIVE).
     """
     ReportTask: _grpc.UnaryUnaryMultiCallable[_worker_service_pb2.ReportTaskRequest, _worker_service_pb2.ReportTaskResponse]
     """Reports what became of an assignment outside of the stream: after a broken connection, or a large result.
-    Idempotent. Fails with NOT_FOUND (TASK_TOKEN_UNKNOWN), INVALID_ARGUMENT (INVALID_FIELD), UNIMPLEMENTED
-    (NOT_IMPLEMENTED).
+    Idempotent. Fails with NOT_FOUND (TASK_TOKEN_UNKNOWN), INVALID_ARGUMENT (INVALID_FIELD).
     """
     ListWorkers: _grpc.UnaryUnaryMultiCallable[_worker_service_pb2.ListWorkersRequest, _worker_service_pb2.ListWorkersResponse]
-    """Lists the connected workers, by id. Fails with INVALID_ARGUMENT (INVALID_FIELD, INVALID_PAGE_TOKEN), UNIMPLEMENTED
-    (NOT_IMPLEMENTED).
-    """
+    """Lists the connected workers, by id. Fails with INVALID_ARGUMENT (INVALID_FIELD, INVALID_PAGE_TOKEN)."""
 
 @_typing.type_check_only
 class WorkerServiceAsyncStub(WorkerServiceStub):
@@ -60,17 +57,14 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
     Welcome, then sends assignments, acknowledgements and cancellations. No state lives in the stream: either side may
     drop it at any time, and a worker that comes back under its id goes on where it was.
     Fails with INVALID_ARGUMENT (HELLO_EXPECTED, HELLO_REPEATED, FUNCTION_KIND_CONFLICT, TOO_MANY_FUNCTIONS,
-    INVALID_FIELD), DEADLINE_EXCEEDED (WORKER_UNRESPONSIVE), UNIMPLEMENTED (NOT_IMPLEMENTED).
+    INVALID_FIELD), DEADLINE_EXCEEDED (WORKER_UNRESPONSIVE).
     """
     ReportTask: _aio.UnaryUnaryMultiCallable[_worker_service_pb2.ReportTaskRequest, _worker_service_pb2.ReportTaskResponse]  # type: ignore[assignment]
     """Reports what became of an assignment outside of the stream: after a broken connection, or a large result.
-    Idempotent. Fails with NOT_FOUND (TASK_TOKEN_UNKNOWN), INVALID_ARGUMENT (INVALID_FIELD), UNIMPLEMENTED
-    (NOT_IMPLEMENTED).
+    Idempotent. Fails with NOT_FOUND (TASK_TOKEN_UNKNOWN), INVALID_ARGUMENT (INVALID_FIELD).
     """
     ListWorkers: _aio.UnaryUnaryMultiCallable[_worker_service_pb2.ListWorkersRequest, _worker_service_pb2.ListWorkersResponse]  # type: ignore[assignment]
-    """Lists the connected workers, by id. Fails with INVALID_ARGUMENT (INVALID_FIELD, INVALID_PAGE_TOKEN), UNIMPLEMENTED
-    (NOT_IMPLEMENTED).
-    """
+    """Lists the connected workers, by id. Fails with INVALID_ARGUMENT (INVALID_FIELD, INVALID_PAGE_TOKEN)."""
 
 class WorkerServiceServicer:
     """Connects workers: processes that host task and evaluator functions in their own language, and need no open port."""
@@ -84,7 +78,7 @@ class WorkerServiceServicer:
         Welcome, then sends assignments, acknowledgements and cancellations. No state lives in the stream: either side may
         drop it at any time, and a worker that comes back under its id goes on where it was.
         Fails with INVALID_ARGUMENT (HELLO_EXPECTED, HELLO_REPEATED, FUNCTION_KIND_CONFLICT, TOO_MANY_FUNCTIONS,
-        INVALID_FIELD), DEADLINE_EXCEEDED (WORKER_UNRESPONSIVE), UNIMPLEMENTED (NOT_IMPLEMENTED).
+        INVALID_FIELD), DEADLINE_EXCEEDED (WORKER_UNRESPONSIVE).
         """
 
     def ReportTask(
@@ -93,8 +87,7 @@ class WorkerServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_worker_service_pb2.ReportTaskResponse, _abc.Awaitable[_worker_service_pb2.ReportTaskResponse]]:
         """Reports what became of an assignment outside of the stream: after a broken connection, or a large result.
-        Idempotent. Fails with NOT_FOUND (TASK_TOKEN_UNKNOWN), INVALID_ARGUMENT (INVALID_FIELD), UNIMPLEMENTED
-        (NOT_IMPLEMENTED).
+        Idempotent. Fails with NOT_FOUND (TASK_TOKEN_UNKNOWN), INVALID_ARGUMENT (INVALID_FIELD).
         """
 
     def ListWorkers(
@@ -102,8 +95,6 @@ class WorkerServiceServicer:
         request: _worker_service_pb2.ListWorkersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_worker_service_pb2.ListWorkersResponse, _abc.Awaitable[_worker_service_pb2.ListWorkersResponse]]:
-        """Lists the connected workers, by id. Fails with INVALID_ARGUMENT (INVALID_FIELD, INVALID_PAGE_TOKEN), UNIMPLEMENTED
-        (NOT_IMPLEMENTED).
-        """
+        """Lists the connected workers, by id. Fails with INVALID_ARGUMENT (INVALID_FIELD, INVALID_PAGE_TOKEN)."""
 
 def add_WorkerServiceServicer_to_server(servicer: WorkerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

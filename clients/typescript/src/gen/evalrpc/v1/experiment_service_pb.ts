@@ -891,7 +891,7 @@ export const ExperimentService: GenService<{
   /**
    * Starts an experiment that evaluates another one's stored outputs anew, without calling its task. Watch it like any
    * other. Fails with NOT_FOUND (EXPERIMENT_NOT_FOUND), FAILED_PRECONDITION (EXPERIMENT_NOT_ENDED), INVALID_ARGUMENT
-   * (INVALID_FIELD), ALREADY_EXISTS (REQUEST_ID_REUSED), UNIMPLEMENTED (NOT_IMPLEMENTED).
+   * (INVALID_FIELD), ALREADY_EXISTS (REQUEST_ID_REUSED).
    *
    * @generated from rpc evalrpc.v1.ExperimentService.EvaluateExperiment
    */
@@ -903,7 +903,7 @@ export const ExperimentService: GenService<{
   /**
    * Starts an experiment that repeats the failed stages of another one, task calls or single evaluations, and takes the
    * rest over. Watch it like any other. Fails with NOT_FOUND (EXPERIMENT_NOT_FOUND), FAILED_PRECONDITION
-   * (EXPERIMENT_NOT_ENDED, NOTHING_TO_RETRY), ALREADY_EXISTS (REQUEST_ID_REUSED), UNIMPLEMENTED (NOT_IMPLEMENTED).
+   * (EXPERIMENT_NOT_ENDED, NOTHING_TO_RETRY), ALREADY_EXISTS (REQUEST_ID_REUSED).
    *
    * @generated from rpc evalrpc.v1.ExperimentService.RetryExperiment
    */
@@ -925,7 +925,7 @@ export const ExperimentService: GenService<{
   },
   /**
    * Lists the experiment definitions kept on the server, by name. Fails with INVALID_ARGUMENT (INVALID_FIELD,
-   * INVALID_PAGE_TOKEN), UNIMPLEMENTED (NOT_IMPLEMENTED).
+   * INVALID_PAGE_TOKEN).
    *
    * @generated from rpc evalrpc.v1.ExperimentService.ListDefinitions
    */

@@ -592,7 +592,7 @@ export const WorkerService: GenService<{
    * Welcome, then sends assignments, acknowledgements and cancellations. No state lives in the stream: either side may
    * drop it at any time, and a worker that comes back under its id goes on where it was.
    * Fails with INVALID_ARGUMENT (HELLO_EXPECTED, HELLO_REPEATED, FUNCTION_KIND_CONFLICT, TOO_MANY_FUNCTIONS,
-   * INVALID_FIELD), DEADLINE_EXCEEDED (WORKER_UNRESPONSIVE), UNIMPLEMENTED (NOT_IMPLEMENTED).
+   * INVALID_FIELD), DEADLINE_EXCEEDED (WORKER_UNRESPONSIVE).
    *
    * @generated from rpc evalrpc.v1.WorkerService.Serve
    */
@@ -603,8 +603,7 @@ export const WorkerService: GenService<{
   },
   /**
    * Reports what became of an assignment outside of the stream: after a broken connection, or a large result.
-   * Idempotent. Fails with NOT_FOUND (TASK_TOKEN_UNKNOWN), INVALID_ARGUMENT (INVALID_FIELD), UNIMPLEMENTED
-   * (NOT_IMPLEMENTED).
+   * Idempotent. Fails with NOT_FOUND (TASK_TOKEN_UNKNOWN), INVALID_ARGUMENT (INVALID_FIELD).
    *
    * @generated from rpc evalrpc.v1.WorkerService.ReportTask
    */
@@ -614,8 +613,7 @@ export const WorkerService: GenService<{
     output: typeof ReportTaskResponseSchema;
   },
   /**
-   * Lists the connected workers, by id. Fails with INVALID_ARGUMENT (INVALID_FIELD, INVALID_PAGE_TOKEN), UNIMPLEMENTED
-   * (NOT_IMPLEMENTED).
+   * Lists the connected workers, by id. Fails with INVALID_ARGUMENT (INVALID_FIELD, INVALID_PAGE_TOKEN).
    *
    * @generated from rpc evalrpc.v1.WorkerService.ListWorkers
    */
