@@ -165,8 +165,9 @@ class Secrets:
         return text if self._pattern is None else self._pattern.sub(REDACTED, text)
 
     def holds_secret(self, body: bytes) -> bool:
-        """Returns whether a body holds a value that was resolved."""
-        return self._pattern is not None and bool(self._pattern.search(body.decode("utf-8", "replace")))
+        """Returns whether a body holds a value that was resolved, of at least 6 characters."""
+        pattern = self._long_pattern
+        return pattern is not None and bool(pattern.search(body.decode("utf-8", "replace")))
 
     def redact_answer(self, text: str) -> str:
         """Like `redact`, for answers: values of fewer than 6 characters are left, as they may be ordinary words."""
