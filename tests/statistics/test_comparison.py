@@ -107,6 +107,11 @@ def test_less_can_be_better():
     assert compared(before, [*slower], Rules(lower_is_better={"s"}, margin=0.5)).verdict is Verdict.PASS
 
 
+def test_numbers_too_large_to_compute_with_are_inconclusive():
+    found = compared([1.7e308, -1.7e308, 0.0], [-1.7e308, 1.7e308, 1.0])
+    assert (found.verdict, found.paired, found.correlation, found.n) == (Verdict.INCONCLUSIVE, None, None, 3)
+
+
 def test_many_evaluations_raise_no_more_false_alarms_than_one():
     names = [f"s{number}" for number in range(10)]
     before: dict[str, list[Value | None]] = {name: booleans(90, 10) for name in names}

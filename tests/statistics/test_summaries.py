@@ -133,3 +133,9 @@ def test_a_hundred_thousand_items_take_little_memory():
     found = summarizer.summaries()["s"]
     assert found.n == 100_000
     assert math.isclose(found.mean or 0, 0.499995)
+
+
+def test_numbers_too_large_to_compute_with_spoil_nothing():
+    found = of_values(1.7e308, -1.7e308, 1.7e308, 1e308)
+    assert (found.n, found.min, found.max) == (4, -1.7e308, 1.7e308)
+    assert (found.mean, found.standard_error, found.interval, found.quantiles) == (None, None, None, ())

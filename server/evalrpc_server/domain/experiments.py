@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -107,13 +108,13 @@ class RunningSummary:
             return replace(self, n=self.n + 1, labels=self._labels_with(given))
         value, count, mean = float(given), self.numeric + 1, self.mean or 0.0
         delta = value - mean
-        mean += delta / count
+        mean += value / count - mean / count
         return RunningSummary(
             n=self.n + 1,
             unscored=self.unscored,
             errors=self.errors,
             mean=mean,
-            m2=self.m2 + delta * (value - mean),
+            m2=min(self.m2 + delta * (value - mean), sys.float_info.max),
             numeric=count,
             booleans=self.booleans + isinstance(given, bool),
             min=value if self.min is None else min(self.min, value),

@@ -16,7 +16,7 @@ from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.experiments import Experiment, State
 from evalrpc_server.domain.limits import EndpointLimit
 from evalrpc_server.evaluators.port import EvaluatorError
-from evalrpc_server.runner.comparison.conclusion import NOTHING_CONCLUDED, Conclusions
+from evalrpc_server.runner.comparison.conclusion import NOTHING_CONCLUDED, Conclusion, Conclusions
 from evalrpc_server.runner.faults import fault, log_fault
 from evalrpc_server.runner.hosting import Attendance, Hosting, RunError
 from evalrpc_server.runner.parts import Parts
@@ -208,18 +208,21 @@ class Run:
         self._ready.tell_stored(self.experiment.id)
 
     async def _conclude(self) -> None:
-        self._conclusion = await self._conclusions.draw(self.experiment)
+        self._conclusion = await self._concluded(self._conclusions.draw(self.experiment))
 
     async def _end(self, state: State, error: Error | None = None) -> None:
         """Ends the run before its end; its statistics are of the results that there are."""
-        conclusion = NOTHING_CONCLUDED
-        try:
-            conclusion = await self._conclusions.draw_unfinished(
-                self.experiment, f"the experiment is {state}: it did not run to its end"
-            )
-        except Exception as fault_of_ours:  # noqa: BLE001  the end must come, with statistics or without
-            log_fault(fault_of_ours, f"the statistics of experiment {self.experiment.id}")
+        why = f"the experiment is {state}: it did not run to its end"
+        conclusion = await self._concluded(self._conclusions.draw_unfinished(self.experiment, why))
         await self._recorder.change_state(state, error, conclusion)
+
+    async def _concluded(self, drawing: Awaitable[Conclusion]) -> Conclusion:
+        """Returns a conclusion; where that fails, one without statistics, whose gates fail."""
+        try:
+            return await drawing
+        except Exception as error:  # noqa: BLE001  the end must come, with statistics or without
+            log_fault(error, f"the statistics of experiment {self.experiment.id}")
+            return self._conclusions.failed(self.experiment)
 
     async def _end_cancelled(self) -> None:
         if self.experiment.state is not State.CANCELLING:

@@ -7,11 +7,10 @@ from array import array
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from math import fsum
 
 from evalrpc_server.domain.statistics.distributions import sign_test
 from evalrpc_server.domain.statistics.intervals import DEFAULT_CONFIDENCE
-from evalrpc_server.domain.statistics.moments import correlation
+from evalrpc_server.domain.statistics.moments import correlation, total
 from evalrpc_server.domain.statistics.paired import PairedDifference, holm, paired_difference
 from evalrpc_server.domain.statistics.scores import Reduced, matched
 from evalrpc_server.domain.statistics.summaries import is_boolean
@@ -179,8 +178,8 @@ def _compare_one(
         name=name,
         verdict=Verdict.INCONCLUSIVE,
         n=n,
-        baseline_mean=fsum(befores) / n if n else 0.0,
-        candidate_mean=fsum(afters) / n if n else 0.0,
+        baseline_mean=total(befores) / n if n else 0.0,
+        candidate_mean=total(afters) / n if n else 0.0,
         paired=paired_difference(
             befores,
             afters,

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+
+
+def total(values: Iterable[float]) -> float:
+    """Returns the exact sum, rounded once; where it is beyond all numbers, an infinity or NaN."""
+    numbers = values if isinstance(values, Sequence) else list(values)
+    try:
+        return math.fsum(numbers)
+    except (OverflowError, ValueError):
+        return sum(numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +24,7 @@ class Moments:
     Attributes:
         n: how many there are.
         mean: 0 where there are none.
-        variance: the sample variance; 0 below two values.
+        variance: the sample variance; 0 below two values. As the mean, no finite number where the values are too large.
     """
 
     n: int
@@ -37,10 +47,11 @@ def moments(values: Sequence[float]) -> Moments:
     n = len(values)
     if n == 0:
         return Moments(0, 0.0, 0.0)
-    mean = math.fsum(values) / n
+    mean = total(values) / n
     if n == 1:
         return Moments(n, mean, 0.0)
-    return Moments(n, mean, math.fsum((value - mean) ** 2 for value in values) / (n - 1))
+    deviations = array("d", (value - mean for value in values))
+    return Moments(n, mean, total(array("d", (each * each for each in deviations))) / (n - 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +70,22 @@ def clustered(values: Sequence[float], keys: Iterable[Hashable]) -> Clustered:
     correction for few clusters that is usual in regressions.
     """
     n = len(values)
-    mean = math.fsum(values) / n if n else 0.0
+    mean = total(values) / n if n else 0.0
     sums: dict[Hashable, float] = {}
     for value, key in zip(values, keys, strict=True):
         sums[key] = sums.get(key, 0.0) + value - mean
     count = len(sums)
     if count < 2:
         return Clustered(0.0, count)
-    scatter = math.fsum(total * total for total in sums.values())
+    scatter = total([each * each for each in sums.values()])
     return Clustered(math.sqrt(count / (count - 1) * scatter) / n, count)
 
 
 def correlation(one: Sequence[float], other: Sequence[float]) -> float | None:
-    """Returns Pearson's correlation of pairs; None where a side does not vary."""
+    """Returns Pearson's correlation of pairs; None where a side does not vary, or beyond all numbers."""
     first, second = moments(one), moments(other)
-    if first.variance <= 0 or second.variance <= 0:
+    scale = first.standard_deviation * second.standard_deviation
+    if not 0 < scale < math.inf:
         return None
-    products = ((x - first.mean) * (y - second.mean) for x, y in zip(one, other, strict=True))
-    found = math.fsum(products) / (first.n - 1) / math.sqrt(first.variance * second.variance)
-    return max(-1.0, min(1.0, found))
+    products = [(x - first.mean) * (y - second.mean) for x, y in zip(one, other, strict=True)]
+    return max(-1.0, min(1.0, total(products) / (first.n - 1) / scale))

@@ -67,7 +67,7 @@ def paired_difference(
     clusters: Sequence[Hashable] = (),
     confidence: float,
 ) -> PairedDifference | None:
-    """Compares pairs; None for fewer than two pairs, or clusters.
+    """Compares pairs; None for fewer than two pairs, or clusters, and for numbers too large to be computed with.
 
     Args:
         baseline: the values of one run.
@@ -79,7 +79,7 @@ def paired_difference(
     """
     differences = [after - before for before, after in zip(baseline, candidate, strict=True)]
     found = moments(differences)
-    if found.n < 2:
+    if found.n < 2 or not (math.isfinite(found.mean) and math.isfinite(found.variance)):
         return None
     if clusters:
         grouped = clustered(differences, clusters)
@@ -179,8 +179,7 @@ def sign_flip(differences: Sequence[float]) -> float:
     Source: Fisher 1935, "The Design of Experiments", section 21.
     """
     sizes = [abs(difference) for difference in differences if difference]
-    total = math.fsum(sizes)
-    observed = abs(math.fsum(differences)) - 1e-9 * total
+    observed = abs(math.fsum(differences)) - 1e-9 * math.fsum(sizes)
     if observed <= 0:
         return 1.0
     middle = len(sizes) // 2

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import isfinite
 
 from evalrpc_server.domain.evaluations import Value
 from evalrpc_server.domain.statistics.intervals import (
@@ -131,6 +132,8 @@ def describe(
         grouped = clustered(values, keys)
         error, count = grouped.standard_error, grouped.clusters
     groups = count or found.n
+    if not (isfinite(found.mean) and isfinite(found.variance) and isfinite(error)):
+        return replace(counts, min=ordered[0], max=ordered[-1])  # too large to be computed with
     return EvaluationSummary(
         n=counts.n,
         unscored=counts.unscored,

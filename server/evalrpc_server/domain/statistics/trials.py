@@ -9,6 +9,7 @@ from enum import StrEnum
 from statistics import median, multimode
 
 from evalrpc_server.domain.evaluations import Value
+from evalrpc_server.domain.statistics.moments import total
 
 
 class Reduction(StrEnum):
@@ -75,7 +76,7 @@ class Reducers:
 
 def _of_numbers(reduction: Reduction, numbers: Sequence[float | bool]) -> float | bool:
     if reduction is Reduction.MEAN:
-        return math.fsum(numbers) / len(numbers)
+        return total(numbers) / len(numbers)
     if reduction is Reduction.MEDIAN:
         return float(median(numbers))
     return max(numbers)

@@ -53,6 +53,10 @@ class Conclusions:
         """
         return Conclusion(await self._summarize(experiment), unjudged(experiment.spec, why))
 
+    def failed(self, experiment: Experiment) -> Conclusion:
+        """Returns the conclusion of a run whose results could not be summed up: its gates fail."""
+        return Conclusion(gates=unjudged(experiment.spec, "the results could not be summed up"))
+
     async def _summarize(self, experiment: Experiment) -> Mapping[str, EvaluationSummary]:
         spec = experiment.spec
         summarizer = Summarizer(reducers_of(spec.trial_reducers), repeated=spec.repetitions > 1)

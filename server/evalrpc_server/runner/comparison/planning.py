@@ -7,11 +7,10 @@ from array import array
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from math import fsum
 
 from evalrpc_server.domain.errors import InvalidRequestError, Violation
 from evalrpc_server.domain.spec.verdicts import MeasuredVariances, PlanSpec
-from evalrpc_server.domain.statistics.moments import moments
+from evalrpc_server.domain.statistics.moments import moments, total
 from evalrpc_server.domain.statistics.planning import (
     Scatter,
     Variances,
@@ -115,7 +114,7 @@ def _between(
 
 
 def _mean(values: Sequence[float]) -> float:
-    return fsum(values) / len(values)
+    return total(values) / len(values)
 
 
 async def _trials(run: StoredRun, evaluation: str, path: str) -> Mapping[str, Sequence[float]]:
