@@ -180,6 +180,7 @@ class App:
                 connections=connections,
                 acceptance=acceptance,
                 manager=self._manager,
+                store=store,
                 clock=clock,
                 probes={"serving": lambda: self._serving},
                 metrics=telemetry.prometheus,

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
 
+from evalrpc.report import CONTENT_SECURITY_POLICY, live_page
 from evalrpc_server.config import Settings
 from evalrpc_server.definitions.directory import Definitions
 from evalrpc_server.domain.clock import Clock
 from evalrpc_server.domain.documents import JsonValue
+from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.http.guard import TokenGuard, WebhookGuard
-from evalrpc_server.http.runs import run_routes
+from evalrpc_server.http.runs import Page, run_routes
 from evalrpc_server.http.status import Probe, status_routes
 from evalrpc_server.http.webhooks import webhook_routes
 from evalrpc_server.langfuse.connections import Connections
 from evalrpc_server.outbound.secrets import Secrets
 from evalrpc_server.protobuf.experiments import experiment_to_json
 from evalrpc_server.protobuf.fields import FIELD_NAMES, spec_fields, spec_from_fields
+from evalrpc_server.protobuf.report import report_update
 from evalrpc_server.runner.acceptance import Acceptance
 from evalrpc_server.runner.manager import Manager
+from evalrpc_server.store.port import ExperimentStore
 from evalrpc_server.tokens import TokenRates, Tokens
 from evalrpc_server.triggers.definition_check import DefinitionCheck
 from evalrpc_server.triggers.planning import SpecNames
 from evalrpc_server.triggers.trigger import Trigger, TriggerSettings
 
+_REPORT_EVENTS = 500
 _NAMES = SpecNames(members=FIELD_NAMES, read=spec_fields)
 
 
@@ -52,6 +58,7 @@ class HttpParts:
         connections: to Langfuse.
         acceptance: of specs.
         manager: of experiments.
+        store: where their results are.
         clock: tells the time.
         probes: what readiness is made of.
         metrics: returns the metrics as Prometheus text.
@@ -65,6 +72,7 @@ class HttpParts:
     connections: Connections
     acceptance: Acceptance
     manager: Manager
+    store: ExperimentStore
     clock: Clock
     probes: Mapping[str, Probe]
     metrics: Callable[[], str]
@@ -81,7 +89,7 @@ class HttpParts:
         return [
             *status_routes(self.probes, self.metrics),
             *webhook_routes(self._trigger(), guard, self.clock),
-            *run_routes(self._document, tokens),
+            *run_routes(self._document, self._report, Page(live_page(), CONTENT_SECURITY_POLICY), tokens),
         ]
 
     def _trigger(self) -> Trigger:
@@ -103,3 +111,11 @@ class HttpParts:
 
     async def _document(self, experiment_id: str) -> JsonValue:
         return experiment_to_json(await self.manager.describe(experiment_id))
+
+    async def _report(self, experiment_id: str, after: int) -> str:
+        experiment = await self.manager.describe(experiment_id)
+        events = await self.store.read_events(experiment_id, after=after, limit=_REPORT_EVENTS)
+        results = [event.body for event in events if isinstance(event.body, ItemResult)]
+        reached = events[-1].sequence if events else after
+        ended = experiment.state.final and reached >= experiment.sequence
+        return await asyncio.to_thread(report_update, experiment, results, cursor=str(reached), ended=ended)

@@ -176,7 +176,11 @@ async def test_definitions_are_listed_in_pages_with_what_is_wrong(webhooks: Webh
 def test_runs_are_told_to_those_with_a_token(webhooks: Webhooks) -> None:
     url = webhooks.post(TASK | {"description": "told"}).json()["url"]
     assert webhooks.client.get(url).status_code == 401
-    answer = webhooks.client.get(url, headers=bearer(TOKEN) | {"accept": "text/html,application/json"})
+    assert webhooks.client.get(f"{url}/report").status_code == 401
+    page = webhooks.client.get(url, headers={"accept": "text/html"})
+    assert page.status_code == 200  # it holds nothing of the run, and asks for the token
+    assert page.content == webhooks.client.get("/runs/exp_none", headers={"accept": "text/html"}).content
+    answer = webhooks.client.get(url, headers=bearer(TOKEN) | {"accept": "application/json,text/html"})
     assert answer.headers["content-type"].startswith("application/json")
     assert answer.json()["spec"]["langfuse_dataset"]["name"] == "capitals"
     missing = webhooks.client.get("/runs/exp_none", headers=bearer(TOKEN))

@@ -7,7 +7,8 @@ Example:
 
 from __future__ import annotations
 
+from evalrpc.report.live import update_text
 from evalrpc.report.page import CONTENT_SECURITY_POLICY, live_page, write_report
-from evalrpc.report.rows import MAX_CHARACTERS, update_text
+from evalrpc.report.rows import MAX_CHARACTERS
 
 __all__ = ["CONTENT_SECURITY_POLICY", "MAX_CHARACTERS", "live_page", "update_text", "write_report"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from html import escape
@@ -29,6 +30,8 @@ _SCRIPTS = (
     "start",
 )
 _ASSETS = files("evalrpc.report") / "assets"
+_ROWS = "<!--rows-->"
+_PLACES = re.compile(r"<!--(?:policy|title|head)-->|/\*(?:style|script)\*/")
 _CHUNK_ROWS = 500
 
 
@@ -82,9 +85,8 @@ def write_report(
         "lower_is_better": list(lower_is_better),
         "baseline": None if baseline is None else experiment_head(baseline),
     }
-    before, after = _page(title=_title(experiment), policy=_POLICY)
+    before, after = _page(to_script(head), title=_title(experiment), policy=_POLICY)
     file.write(before.encode())
-    file.write(_data("run-head", to_script(head)).encode())
     for name, each in (("run-rows", results), ("baseline-rows", baseline_results)):
         file.writelines(part.encode() for part in _rows(name, each, limit))
     file.write(after.encode())
@@ -92,25 +94,27 @@ def write_report(
 
 def live_page() -> bytes:
     """Returns the page that asks the server it comes from for a run, and follows it; it holds nothing of any run."""
-    before, after = _page(title="evalrpc", policy="")
-    return f"{before}{_data('run-head', to_script({'live': True}))}{after}".encode()
+    return "".join(_page(to_script({"live": True}), title="evalrpc", policy="")).encode()
 
 
 def _title(experiment: Experiment) -> str:
     return f"{experiment.name} · {experiment.run_name}" if experiment.run_name else experiment.name
 
 
-def _page(*, title: str, policy: str) -> tuple[str, str]:
-    """Returns what stands before the data, and what behind it."""
+def _page(head: str, *, title: str, policy: str) -> tuple[str, str]:
+    """Returns what stands before the results, and what behind them."""
     meta = f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">' if policy else ""
     safe = title.encode("utf-8", "replace").decode()
-    before, _, after = _TEMPLATE.partition("<!--data-->")
-    before = before.replace("<!--policy-->", meta).replace("<!--title-->", escape(safe))
-    return before.replace("/*style*/", _STYLE), after.replace("/*script*/", _SCRIPT)
-
-
-def _data(name: str, text: str) -> str:
-    return f'<script type="application/json" id="{name}">{text}</script>\n'
+    parts = {
+        "<!--policy-->": meta,
+        "<!--title-->": escape(safe),
+        "/*style*/": _STYLE,
+        "<!--head-->": f'<script type="application/json" id="run-head">{head}</script>',
+        "/*script*/": _SCRIPT,
+    }
+    whole = _PLACES.sub(lambda match: parts[match[0]], _TEMPLATE)
+    before, _, after = whole.rpartition(_ROWS)
+    return before, after
 
 
 def _rows(name: str, results: Iterable[ItemResult], limit: int) -> Iterator[str]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from evalrpc._documents import decode
@@ -67,29 +67,6 @@ def result_row(result: ItemResult, *, limit: int = MAX_CHARACTERS) -> list[Any]:
             result.trace_url,
             _details(result, limit) or None,
         ]
-    )
-
-
-def update_text(
-    experiment: Experiment,
-    results: Iterable[ItemResult],
-    *,
-    cursor: str,
-    ended: bool,
-    limit: int = MAX_CHARACTERS,
-) -> str:
-    """Returns what a page that follows a run gets for one question, as JSON.
-
-    Args:
-        experiment: as it is now.
-        results: that the page does not have yet.
-        cursor: what the page asks with next.
-        ended: whether nothing more will come.
-        limit: how many characters of each text are kept.
-    """
-    rows = [result_row(each, limit=limit) for each in results]
-    return to_script(
-        {"experiment": experiment_head(experiment), "rows": rows, "cursor": cursor, "ended": ended}
     )
 
 

@@ -29,7 +29,7 @@ function histogram(values, { before = [], format = number, choose = null, log = 
   const binOf = (value) => Math.max(0, Math.min(bins - 1, Math.floor(((scale(value) - from) / (to - from || 1)) * bins)));
   const count = (list) => list.reduce((counts, value) => (counts[binOf(value)]++, counts), new Array(bins).fill(0));
   const now = count(values), then = before.length ? count(before) : null;
-  const top = Math.max(...now, ...(then || [0]), 1), step = WIDTH / bins;
+  const top = Math.max(...now, ...(then || [0]), 1), step = bins === 1 ? 40 : WIDTH / bins;
   const edge = (bin) => back(from + ((to - from) * bin) / bins);
   const marks = now.map((n, bin) => {
     const label = few ? format(low + bin) : bins === 1 ? format(low) : `${format(edge(bin))} to ${format(edge(bin + 1))}`;
@@ -44,7 +44,7 @@ function histogram(values, { before = [], format = number, choose = null, log = 
   const picture = svg("svg", { viewBox: `0 -2 ${WIDTH} ${HEIGHT + 3}`, role: "group", "aria-label": `Distribution of ${name}`, class: "chart" },
     marks, svg("path", { class: "axis", d: `M0 ${HEIGHT + 0.5}h${WIDTH}` }));
   return el("div", { class: "histogram" }, picture,
-    el("div", { class: "ends" }, el("span", {}, format(low)), bins > 1 ? el("span", {}, format(high)) : null));
+    el("div", { class: "ends" }, el("span", {}, format(low)), then ? el("span", {}, "▬ baseline") : null, bins > 1 ? el("span", {}, format(high)) : null));
 }
 
 // One bar of parts that add up: [label, count, class, choose].

@@ -23,9 +23,9 @@ function scoreCell(row, name) {
 // The columns: [name to sort by, title, width, how to draw a cell, its class].
 function gridColumns() {
   const some = (name) => run.rows.some((row) => row[name] !== null);
-  const wide = run.names.length > 5 ? "minmax(110px, .6fr)" : "minmax(120px, .7fr)";
+  const wide = run.names.length > 5 ? "minmax(104px, .4fr)" : "minmax(112px, .5fr)";
   return [
-    ["item", "Item", "minmax(110px, .8fr)", (row) => [el("b", { class: "text" }, row.id), run.hasTrials ? el("small", {}, ` ${row.trial}`) : null], ""],
+    ["item", "Item", `minmax(${Math.round(Math.min(24, 3 + run.rows.slice(0, 500).reduce((most, row) => Math.max(most, row.id.length), 6)) * 8.4)}px, .3fr)`, (row) => [el("b", { class: "text" }, row.id), run.hasTrials ? el("small", {}, ` ${row.trial}`) : null], ""],
     ["input", "Input", "minmax(150px, 1.6fr)", (row) => short(row, "input"), ""],
     some("expected") ? ["expected", "Expected", "minmax(120px, 1.2fr)", (row) => short(row, "expected"), ""] : null,
     ["output", "Output", "minmax(150px, 1.6fr)", outputCell, ""],

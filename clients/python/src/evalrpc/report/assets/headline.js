@@ -5,6 +5,7 @@ const SIGNS = { good: "✓", bad: "✕", open: "?", busy: "…", plain: "•" };
 const VERDICTS = { PASS: "good", IMPROVED: "good", REGRESSED: "bad", INCONCLUSIVE: "open" };
 
 const chip = (kind, text) => el("span", { class: `chip ${kind}` }, el("span", { "aria-hidden": "true" }, SIGNS[kind] || "•"), text);
+const sentence = (text) => (/[.!?…:]\s*$/.test(text) ? text : `${text}.`);
 const list = (names) => names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names[names.length - 1]}`;
 
 function drawHeader() {
@@ -40,7 +41,7 @@ function verdict() {
   let kind = "plain", headline = "";
   if (each.state !== "SUCCEEDED") {
     [kind, headline] = ["bad", each.state === "FAILED" ? "The run failed" : "The run was cancelled"];
-    if (each.error) sentences.push(`${each.error.reason}: ${each.error.message || ""}`);
+    if (each.error) sentences.push(sentence(`${each.error.reason}: ${each.error.message || ""}`));
   } else if (broken.length) {
     [kind, headline] = ["bad", `${broken.length} of ${plural(gates.length, "gate")} failed`];
   } else if (compared.length) {
@@ -56,7 +57,8 @@ function verdict() {
   }
   if (compared.length) {
     const others = ["REGRESSED", "IMPROVED", "INCONCLUSIVE", "PASS"].filter((name) => having(name).length).map((name) => `${name.toLowerCase()}: ${list(having(name))}`);
-    sentences.push(`${others.join("; ")}.`);
+    const told = others.join("; ");
+    sentences.push(`${told[0].toUpperCase()}${told.slice(1)}.`);
     sentences.push(`${plural(run.comparison.matched_items || 0, "item")} in both runs.`);
   }
   if (failed) sentences.push(`The task failed on ${number(failed)} of ${plural(done, "result")} (${percent(failed / done)}).`);

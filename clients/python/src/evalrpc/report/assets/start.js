@@ -82,8 +82,17 @@ async function follow() {
 function start() {
   const data = readScript("run-head");
   addKeys();
-  if (data.live) return follow();
+  if (data.live) {
+    follow();
+    return;
+  }
   Object.assign(run, { experiment: data.experiment, baseline: data.baseline, comparison: data.comparison, generated: data.generated, lower: new Set(data.lower_is_better) });
+  drawHeader(); // at once: the results may be many, and stand behind this script
+  if (run.comparison || run.experiment.gates) drawVerdict();
+  document.addEventListener("DOMContentLoaded", showRows);
+}
+
+function showRows() {
   for (const array of readScript("baseline-rows") || []) {
     const row = decodeRow(array);
     run.baselineRows.set(row.key, row);

@@ -50,13 +50,13 @@ function comparisonCard() {
     const between = each.interval ? `${points(each.interval[0])} to ${points(each.interval[1])}` : "no interval";
     return el("tr", {},
       el("th", { scope: "row" }, each.name),
-      el("td", {}, chip(kind, each.verdict.toLowerCase())),
-      el("td", { class: "n" }, shownMean(each.name, each.baseline_mean), el("span", { class: "arrow" }, " → "), shownMean(each.name, each.candidate_mean)),
-      el("td", { class: "n" }, el("b", {}, points(each.difference)), el("small", {}, between)),
+      el("td", { "data-name": "Verdict" }, chip(kind, each.verdict.toLowerCase())),
+      el("td", { class: "n", "data-name": "Baseline → this run" }, el("span", {}, shownMean(each.name, each.baseline_mean), el("span", { class: "arrow" }, " → "), shownMean(each.name, each.candidate_mean))),
+      el("td", { class: "n", "data-name": "Difference" }, el("span", {}, el("b", {}, points(each.difference)), el("small", {}, between))),
       el("td", { class: "forest" }, intervalBar({ interval: each.interval, middle: each.difference, low: -widest, high: widest, kind, zero: 0, margin: each.margin ? (run.lower.has(each.name) ? each.margin : -each.margin) : null, label: `${each.name}: ${points(each.difference)}, ${between}` })),
-      el("td", { class: "n" }, each.adjusted_p_value === undefined ? "–" : number(each.adjusted_p_value)),
-      el("td", { class: "n" }, flipButton(each, "gained", 1), " ", flipButton(each, "lost", -1)),
-      el("td", { class: "n" }, number(each.n), each.verdict === "INCONCLUSIVE" && each.minimum_detectable_difference ? el("small", {}, `shows ${points(each.minimum_detectable_difference).replace("+", "")} at least`) : null));
+      el("td", { class: "n", "data-name": "p (Holm)" }, each.adjusted_p_value === undefined ? "–" : number(each.adjusted_p_value)),
+      el("td", { class: "n", "data-name": "Gained, lost" }, el("span", {}, flipButton(each, "gained", 1), " ", flipButton(each, "lost", -1))),
+      el("td", { class: "n", "data-name": "n" }, el("span", {}, number(each.n), each.verdict === "INCONCLUSIVE" && each.minimum_detectable_difference ? el("small", {}, `shows ${points(each.minimum_detectable_difference).replace("+", "")} or more`) : null)));
   });
   const only = (name) => (run.comparison[name] || []).length;
   const note = [`${plural(run.comparison.matched_items || 0, "item")} in both`, only("only_in_baseline") && `${only("only_in_baseline")} only in the baseline`, only("only_in_candidate") && `${only("only_in_candidate")} only here`].filter(Boolean).join(", ");

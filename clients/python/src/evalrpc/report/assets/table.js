@@ -50,6 +50,7 @@ function drawRows() {
   grid.drawn.clear();
   grid.body.replaceChildren();
   grid.body.style.height = `${view.rows.length * grid.height}px`;
+  grid.node.style.height = `min(${Math.max(view.rows.length, 3) * grid.height + 42}px, ${narrow.matches ? 82 : 74}vh)`;
   grid.node.setAttribute("aria-rowcount", view.rows.length + 1);
   const order = view.sort ? "" : run.baseline ? ", flips first" : run.rows.some((row) => row.error) ? ", failures first" : "";
   byId("count").textContent = (view.rows.length === run.rows.length ? number(run.rows.length) : `${number(view.rows.length)} of ${number(run.rows.length)}`) + order;
