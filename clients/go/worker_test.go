@@ -333,4 +333,12 @@ func TestLocalFunctionsAreForRunsAndWorkers(t *testing.T) {
 	if !evalrpc.IsInvalidRequest(err) {
 		t.Error(err)
 	}
+	evaluators := []evalrpc.Evaluator{evalrpc.EvaluatorFunc("x", right)}
+	_, err = client.Evaluate(within(t), "exp_1", evalrpc.EvaluateOptions{Evaluators: evaluators})
+	if !evalrpc.IsInvalidRequest(err) {
+		t.Error(err)
+	}
+	if _, err = client.Retry(within(t), "exp_1", evalrpc.RetryOptions{Scope: "HALF"}); !evalrpc.IsInvalidRequest(err) {
+		t.Error(err)
+	}
 }

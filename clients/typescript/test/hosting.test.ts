@@ -93,6 +93,8 @@ describe('functions of a run', () => {
     const error = await rejection(client.start({ name: 'x', data: [{ input: 1 }], task: () => 1 }));
     expect(error).toBeInstanceOf(TypeError);
     expect(String(error)).toContain('run()');
+    const evaluators = [(() => 1) as never];
+    expect(String(await rejection(client.evaluate('exp_1', { evaluators })))).toContain('workerEvaluator()');
   });
 
   test('are told to be hosted nowhere by a server that has no workers', async () => {

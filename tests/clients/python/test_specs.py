@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from google.protobuf.json_format import MessageToDict, ParseDict
 
 from evalrpc import (
+    Client,
     GrpcTask,
     HttpTask,
     InvalidRequestError,
@@ -199,6 +200,14 @@ def test_a_file_that_holds_no_object_is_refused(tmp_path: Path, content: str) ->
 def test_a_value_of_a_wrong_type_is_refused(fields: dict[str, Any], words: str) -> None:
     with pytest.raises(TypeError, match=words):
         build_spec(None, fields, None)
+
+
+def test_a_second_look_takes_no_functions_and_known_scopes_only() -> None:
+    with Client() as client:
+        with pytest.raises(TypeError, match=r"run_evaluators\[0\] can be a function only in run\(\)"):
+            client.evaluate("exp_1", run_evaluators=[lambda **_: 1])
+        with pytest.raises(ValueError, match="scope"):
+            client.retry("exp_1", scope=cast(Any, "half"))
 
 
 @pytest.mark.parametrize(
