@@ -41,6 +41,11 @@ pytest: $(READY) $(NODE_MODULES) ## Run the Python tests; ARGS="tests/store -k c
 	.ci/install-grpcurl
 	$(BIN)/pytest --numprocesses 3 --dist loadfile $(ARGS)
 
+.PHONY: test-report
+test-report: $(READY) ## Test the HTML report in headless Chromium, which it installs where it is missing
+	.ci/install-chromium
+	$(BIN)/pytest tests/report/in_browser.py $(ARGS)
+
 $(NODE_MODULES): clients/typescript/package-lock.json
 	npm --prefix clients/typescript ci --no-audit --no-fund --loglevel=error
 	touch $@
@@ -95,10 +100,11 @@ docs: $(READY) ## Write the documentation of the builtins from their catalogue
 	$(BIN)/python -m evalrpc_server.evaluators.documentation > server/docs/evaluators.md
 
 .PHONY: bench
-bench: $(READY) ## Measure against the peers, workers beside a bare echo, and comparisons; writes a JSON file
+bench: $(READY) ## Measure against the peers, workers, comparisons and the report; writes a JSON file
 	$(BIN)/python -m tests.benchmark $(ARGS)
 	$(BIN)/python -m tests.benchmark.workers
 	$(BIN)/python -m tests.benchmark.comparison
+	$(BIN)/python -m tests.benchmark.page
 
 .PHONY: lock
 lock: $(READY) ## Resolve the dependencies anew, with hashes; ARGS=--upgrade takes newer versions
