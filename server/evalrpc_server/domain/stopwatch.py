@@ -31,6 +31,7 @@ class Stopwatch:
         "_began",
         "_cancelling",
         "_clock",
+        "_ended",
         "_task",
         "_timer",
         "_token",
@@ -45,6 +46,7 @@ class Stopwatch:
         self.timeout = timeout
         self.attempt = attempt
         self.expired = False
+        self._ended = False
         self.start_time = clock.now()
         self._began = clock.monotonic()
         self._timer: asyncio.TimerHandle | None = None
@@ -64,32 +66,35 @@ class Stopwatch:
         """Lets the call begin now, as if nothing had been before."""
         self.start_time, self._began = self._clock.now(), self._clock.monotonic()
         self.hold()
-        if not self.expired:
-            self._timer = asyncio.get_running_loop().call_later(self.timeout, self._expire)
+        self._run(self.timeout)
 
     def resume(self, waited: float) -> None:
         """Lets time run on, as if there had not been so many seconds of waiting."""
         self.start_time += timedelta(seconds=waited)
         self._began += waited
-        if not self.expired:
-            left = max(self.timeout - self.elapsed, 0.0)
-            self._timer = asyncio.get_running_loop().call_later(left, self._expire)
+        self._run(max(self.timeout - self.elapsed, 0.0))
 
     def __enter__(self) -> Self:
         task = asyncio.current_task()
         assert task, "a call is made by a task"
         self._task, self._cancelling = task, task.cancelling()
         self._token: Token[Stopwatch | None] = _current.set(self)
-        self._timer = asyncio.get_running_loop().call_later(self.timeout, self._expire)
+        self._run(self.timeout)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
         _current.reset(self._token)
+        self._ended = True
         self.hold()
         if self.expired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise TimeoutError from error
+
+    def _run(self, seconds: float) -> None:
+        """Has the call expire later, unless it is over: what it began in the background may still wait for its turn."""
+        if not (self.expired or self._ended):
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._expire)
 
     def _expire(self) -> None:
         self._timer = None
