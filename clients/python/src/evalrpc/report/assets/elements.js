@@ -28,7 +28,8 @@ function number(value, digits = 3) {
   if (Number.isInteger(value)) return value.toLocaleString("en");
   const size = Math.abs(value);
   if (size >= 1e6 || size < 1e-4) return value.toExponential(2);
-  return value.toLocaleString("en", { maximumFractionDigits: Math.max(0, digits - Math.max(0, Math.floor(Math.log10(size)))) });
+  const places = Math.max(0, digits - Math.max(0, Math.floor(Math.log10(size))));
+  return value.toLocaleString("en", { minimumFractionDigits: places, maximumFractionDigits: places });
 }
 
 const percent = (value) => (value === null || value === undefined ? "–" : `${(value * 100).toFixed(1)} %`);
@@ -36,8 +37,8 @@ const signed = (text, value) => (value > 0 ? `+${text}` : text.replace("-", "−
 
 function seconds(value) {
   if (value === null || value === undefined) return "–";
-  if (value < 0.0995) return `${number(value * 1000, 1)} ms`;
-  if (value < 120) return `${number(value, 2)} s`;
+  if (value < 0.0995) return `${(value * 1000).toFixed(value < 0.00995 ? 1 : 0)} ms`;
+  if (value < 120) return `${value.toFixed(value < 10 ? 2 : 1)} s`;
   return value < 7200 ? `${number(value / 60, 1)} min` : `${number(value / 3600, 1)} h`;
 }
 

@@ -26,12 +26,12 @@ function gridColumns() {
   const wide = run.names.length > 5 ? "minmax(104px, .4fr)" : "minmax(112px, .5fr)";
   return [
     ["item", "Item", `minmax(${Math.round(Math.min(24, 3 + run.rows.slice(0, 500).reduce((most, row) => Math.max(most, row.id.length), 6)) * 8.4)}px, .3fr)`, (row) => [el("b", { class: "text" }, row.id), run.hasTrials ? el("small", {}, ` ${row.trial}`) : null], ""],
-    ["input", "Input", "minmax(150px, 1.6fr)", (row) => short(row, "input"), ""],
+    ["input", "Input", "minmax(130px, 1.6fr)", (row) => short(row, "input"), ""],
     some("expected") ? ["expected", "Expected", "minmax(120px, 1.2fr)", (row) => short(row, "expected"), ""] : null,
-    ["output", "Output", "minmax(150px, 1.6fr)", outputCell, ""],
-    ...run.names.slice(0, 12).map((name) => [`score:${name}`, name, wide, (row) => scoreCell(row, name), "score"]),
+    ["output", "Output", "minmax(130px, 1.6fr)", outputCell, ""],
+    ...run.names.slice(0, 12).map((name) => [`score:${name}`, name, run.baseline && !isBoolean(name) && !isLabel(name) ? "minmax(146px, .4fr)" : wide, (row) => scoreCell(row, name), "score"]),
     some("duration") ? ["seconds", "Latency", "86px", (row) => seconds(row.duration), "n"] : null,
-    some("tokens") ? ["tokens", "Tokens", "76px", (row) => number(row.tokens), "n"] : null,
+    some("tokens") && !run.baseline ? ["tokens", "Tokens", "76px", (row) => number(row.tokens), "n"] : null,
     some("cost") ? ["cost", "Cost", "84px", (row) => dollars(row.cost), "n"] : null,
   ].filter(Boolean);
 }

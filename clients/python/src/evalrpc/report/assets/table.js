@@ -64,6 +64,6 @@ function drawPrinted() {
   const cells = (row) => [row.id, shortText(row.input), shortText(row.expected), row.error ? row.error.join(": ") : shortText(row.output)];
   byId("items").append(el("div", { class: "printed" },
     el("p", { class: "note" }, `${number(rows.length)} of ${plural(view.rows.length, "listed item")}`),
-    el("table", {}, el("thead", {}, el("tr", {}, ["Item", "Input", "Expected", "Output", ...run.names].map((name) => el("th", {}, name)))),
-      el("tbody", {}, rows.map((row) => el("tr", {}, cells(row).map((text) => el("td", {}, text)), run.names.map((name) => el("td", {}, scoreCell(row, name)))))))));
+    el("table", {}, el("thead", {}, el("tr", {}, ["Item", "Input", "Expected", "Output", ...run.names].map((name, place) => el("th", { class: place && place < 4 ? null : "fit" }, name)))),
+      el("tbody", {}, rows.map((row) => el("tr", {}, cells(row).map((text, place) => el("td", { class: place ? null : "fit" }, text)), run.names.map((name) => el("td", { class: "fit" }, scoreCell(row, name)))))))));
 }
