@@ -29,9 +29,12 @@ async def check_security(settings: Settings, secrets: Secrets) -> list[Finding]:
 def _sealing(settings: Settings) -> Finding:
     path = settings.sealing_key or settings.data_dir / FILE_NAME
     if settings.sealing_key is None and not path.exists():
-        hint = "keep it with the store: without it, credentials in stored experiments cannot be used"
+        hint = ""
         if settings.store:
-            hint = "name a file with --sealing-key that every server of this store has, or it cannot take over their experiments"
+            hint = (
+                "name a file with --sealing-key that every server of this store has, "
+                "or it cannot take over their experiments"
+            )
         return Finding("sealing key", Verdict.NONE, f"{path}, to be made at the first start", hint)
     try:
         keys = read_keys(path)
@@ -59,8 +62,8 @@ def _webhooks(settings: Settings, secrets: Secrets) -> Finding:
         "unsigned" if settings.webhook_unsigned else "",
     ]
     if not any(ways):
-        hint = "name the secrets of Langfuse's signatures with --webhook-secrets"
-        return Finding("webhooks", Verdict.NONE, "none are taken", hint)
+        text = "none are taken; --webhook-secrets names the secrets that sign them"
+        return Finding("webhooks", Verdict.NONE, text)
     start = f", starting from {settings.webhook_definition}" if settings.webhook_definition else ""
     return Finding("webhooks", Verdict.OK, f"taken {', or '.join(filter(None, ways))}{start}")
 
