@@ -117,5 +117,5 @@ class HttpParts:
         events = await self.store.read_events(experiment_id, after=after, limit=_REPORT_EVENTS)
         results = [event.body for event in events if isinstance(event.body, ItemResult)]
         reached = events[-1].sequence if events else after
-        ended = experiment.state.final and reached >= experiment.sequence
-        return await asyncio.to_thread(report_update, experiment, results, cursor=str(reached), ended=ended)
+        more = bool(events) and reached < experiment.sequence
+        return await asyncio.to_thread(report_update, experiment, results, cursor=str(reached), more=more)

@@ -138,10 +138,10 @@ def test_a_browser_gets_the_page_and_the_page_the_run(server: Server, run: str) 
 
         update = http.get(f"/runs/{run}/report", params={"after": ""}).json()
         assert update["experiment"]["state"] == "SUCCEEDED"
-        assert update["ended"] is True
+        assert update["more"] is False
         assert {row[0] for row in update["rows"]} == {item["id"] for item in ITEMS}
         last = http.get(f"/runs/{run}/report", params={"after": update["cursor"]}).json()
-        assert (last["rows"], last["ended"], last["cursor"]) == ([], True, update["cursor"])
+        assert (last["rows"], last["more"], last["cursor"]) == ([], False, update["cursor"])
 
         assert http.get(f"/runs/{run}/report", params={"after": "x"}).status_code == 400
         assert http.get("/runs/exp_none/report").status_code == 404
@@ -154,12 +154,12 @@ def test_the_page_is_told_of_results_while_the_run_goes_on(
     data = [{"id": "first", "input": "now"}, {"id": "second", "input": "later"}]
     started = client.start(name="Live", data=data, task=app.gated)
     with httpx.Client(base_url=f"http://{server.http}/runs/{started.id}", timeout=60) as http:
-        cursor, seen, ended = "", list[str](), False
+        cursor, seen, state = "", list[str](), ""
 
         def ask() -> None:
-            nonlocal cursor, ended
+            nonlocal cursor, state
             update = http.get("/report", params={"after": cursor}).json()
-            cursor, ended = update["cursor"], update["ended"]
+            cursor, state = update["cursor"], update["experiment"]["state"]
             seen.extend(row[0] for row in update["rows"])
 
         events = iter(client.watch(started.id))
@@ -167,10 +167,10 @@ def test_the_page_is_told_of_results_while_the_run_goes_on(
             while seen != ["first"]:
                 next(events)
                 ask()
-            assert not ended
+            assert state == "RUNNING"
         finally:
             app.gate.set()
         for _ in events:
             ask()
         ask()
-        assert (seen, ended) == (["first", "second"], True)
+        assert (seen, state) == (["first", "second"], "SUCCEEDED")

@@ -24,7 +24,7 @@ MAX_HEADER_BYTES = 16 * 1024
 """The longest request line, and the longest header."""
 
 QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
-"""Paths that machines ask for all the time; requests of these are logged at debug level."""
+"""Paths that machines ask for all the time; requests of these, and of pages that follow a run, are logged at debug level."""
 
 _MAX_HEADERS = 100
 _REQUEST_SECONDS = 30.0
@@ -115,7 +115,7 @@ async def _logged(request: web.Request, handler: _Handler) -> web.StreamResponse
         return response
     finally:
         logger.log(
-            logging.DEBUG if request.path in QUIET else logging.INFO,
+            logging.DEBUG if request.path in QUIET or request.path.endswith("/report") else logging.INFO,
             "%s %s %d",
             request.method,
             request.path[:256],

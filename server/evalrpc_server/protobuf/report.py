@@ -12,7 +12,7 @@ from evalrpc_server.protobuf.experiments import experiment_to_message
 from evalrpc_server.protobuf.results import result_to_message
 
 
-def report_update(experiment: Experiment, results: Sequence[ItemResult], *, cursor: str, ended: bool) -> str:
+def report_update(experiment: Experiment, results: Sequence[ItemResult], *, cursor: str, more: bool) -> str:
     """Returns an answer to the page, as JSON; see `evalrpc.report.update_text`."""
     messages = (result_to_message(each, Encoding.TEXT) for each in results)
-    return update_text(experiment_to_message(experiment, Encoding.TEXT), messages, cursor=cursor, ended=ended)
+    return update_text(experiment_to_message(experiment, Encoding.TEXT), messages, cursor=cursor, more=more)

@@ -15,7 +15,7 @@ def update_text(
     results: Iterable[item_result_pb2.ItemResult],
     *,
     cursor: str,
-    ended: bool,
+    more: bool,
     limit: int = MAX_CHARACTERS,
 ) -> str:
     """Returns an answer to the page, as JSON.
@@ -24,13 +24,14 @@ def update_text(
         experiment: as it is now.
         results: that the page does not have yet.
         cursor: what the page asks with next.
-        ended: whether nothing more will come.
+        more: whether there are results behind these already; else the page waits before it asks again, or is done where the
+            experiment has ended.
         limit: how many characters of each text are kept.
     """
     update = {
         "experiment": experiment_head(experiment_from_message(experiment)),
         "rows": [result_row(item_result_from_message(each), limit=limit) for each in results],
         "cursor": cursor,
-        "ended": ended,
+        "more": more,
     }
     return to_script(update)

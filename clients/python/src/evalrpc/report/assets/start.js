@@ -47,7 +47,7 @@ function askToken() {
 }
 
 async function follow() {
-  let cursor = "", ended = false, problems = 0;
+  let cursor = "", ended = false, problems = 0, waiting = 0, told = "";
   while (!ended) {
     const token = sessionStorage.getItem("evalrpc-token");
     let answer = null;
@@ -62,19 +62,24 @@ async function follow() {
       if (answer.status === 404) return say("bad", "There is no such run");
       if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
       const update = await answer.json();
-      const more = update.rows.length > 0 && update.cursor !== cursor;
+      const moved = update.cursor !== cursor || told !== JSON.stringify(update.experiment);
       cursor = update.cursor;
-      ended = update.ended;
+      ended = ENDED.has(update.experiment.state) && !update.more;
       run.experiment = update.experiment;
       addRows(update.rows);
       problems = 0;
-      drawAll();
-      if (!ended && !more) await pause(1000);
+      waiting += update.rows.length;
+      if (moved && (!update.more || waiting >= 2000 || update.rows.length === run.rows.length)) {
+        told = JSON.stringify(update.experiment);
+        waiting = 0;
+        drawAll();
+      }
+      if (!ended) await pause(update.more ? 0 : 1000);
     } catch (error) {
       problems += 1;
       if (!run.experiment) say("open", "The server cannot be reached", el("p", {}, String(error.message || error)));
-      const told = Number(answer && answer.headers.get("retry-after"));
-      await pause(Math.max(1000 * (told || 0), Math.min(30000, 1000 * 2 ** problems)));
+      const asked = Number(answer && answer.headers.get("retry-after"));
+      await pause(Math.max(1000 * (asked || 0), Math.min(30000, 1000 * 2 ** problems)));
     }
   }
 }

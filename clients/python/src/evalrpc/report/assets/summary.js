@@ -140,5 +140,6 @@ function runCard() {
 
 function specCard() {
   const spec = run.experiment.spec;
-  return spec ? el("details", { class: "card spec" }, el("summary", {}, "How it was run"), el("pre", {}, JSON.stringify(spec, null, 2))) : null;
+  const opened = document.querySelector(".spec[open]") !== null;
+  return spec ? el("details", { class: "card spec", open: opened }, el("summary", {}, "How it was run"), el("pre", {}, JSON.stringify(spec, null, 2))) : null;
 }

@@ -28,7 +28,8 @@ function head() {
 
 // Draws the table anew; keeps the place of the scroll where the same rows are likely to be there.
 function drawTable(focus = false) {
-  const searching = document.activeElement && document.activeElement.id === "search";
+  const active = document.activeElement, searching = active && active.id === "search", caret = searching ? active.selectionStart : 0;
+  const onGrid = active && active === grid.node, top = grid.node && !focus ? grid.node.scrollTop : 0;
   grid.columns = gridColumns();
   grid.body = el("div", { class: "body", role: "rowgroup" });
   grid.node = el("div", { id: "grid", role: "grid", tabindex: 0, "aria-label": "Results", onkeydown: gridKeys, onscroll: () => { if (!grid.asked) { grid.asked = true; requestAnimationFrame(drawVisible); } } }, head(), grid.body);
@@ -39,8 +40,14 @@ function drawTable(focus = false) {
   const least = grid.columns.reduce((sum, [, , width]) => sum + parseInt(width.replace("minmax(", ""), 10), 0);
   grid.node.style.setProperty("--least", narrow.matches ? "0" : `${least}px`);
   drawRows();
-  if (searching) byId("search").focus();
-  else if (focus) grid.node.focus({ preventScroll: true });
+  if (top) {
+    grid.node.scrollTop = top;
+    drawVisible();
+  }
+  if (searching) {
+    byId("search").focus({ preventScroll: true });
+    byId("search").setSelectionRange(caret, caret);
+  } else if (focus || onGrid) grid.node.focus({ preventScroll: true });
 }
 
 function drawRows() {
