@@ -88,12 +88,17 @@ def main() -> None:
         order = json.loads(line)
         pid = os.fork()
         if pid == 0:
-            print("born", order["number"], os.getpid(), flush=True)
+            _say(f"born {order['number']} {os.getpid()}")
             os.environ.update(order["env"])
             reload(failpoints)
             sys.exit(serve(["serve", *order["flags"]]))
         _, status = os.waitpid(pid, 0)
-        print("died", order["number"], os.waitstatus_to_exitcode(status), flush=True)
+        _say(f"died {order['number']} {os.waitstatus_to_exitcode(status)}")
+
+
+def _say(line: str) -> None:
+    """Writes a line in one piece, so that what killed servers leave behind says nothing in the midst of it."""
+    os.write(sys.stdout.fileno(), f"{line}\n".encode())
 
 
 if __name__ == "__main__":
