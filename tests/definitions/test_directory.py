@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import Mapping
@@ -140,3 +141,25 @@ async def test_without_a_directory_there_are_none():
     definitions = Definitions(None, check, ManualClock())
     async with definitions.watched():
         assert await definitions.list() == []
+
+
+async def test_a_caller_that_leaves_while_a_file_is_read_costs_no_definition(tmp_path):
+    reading, leave = asyncio.Event(), True
+
+    async def slow(members: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+        reading.set()
+        if leave:
+            await asyncio.Event().wait()
+        return members
+
+    definitions = Definitions(tmp_path, slow, ManualClock())
+    write(tmp_path / "a.yaml", "description: good", at=1)
+    caller = asyncio.create_task(definitions.list())
+    async with asyncio.timeout(30):
+        await reading.wait()
+    caller.cancel()
+    await asyncio.gather(caller, return_exceptions=True)
+    leave = False
+    assert [each.name for each in await definitions.list()] == ["a"]
+    (tmp_path / "a.yaml").unlink()
+    assert await definitions.list() == []

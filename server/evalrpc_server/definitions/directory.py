@@ -42,7 +42,7 @@ class Definitions:
         self._directory = directory
         self._check = check
         self._clock = clock
-        self._stamps: Mapping[str, Stamp] = {}
+        self._stamps: dict[str, Stamp] = {}
         self._definitions: dict[str, Definition] = {}
         self._looking = asyncio.Lock()
 
@@ -111,13 +111,13 @@ class Definitions:
         assert self._directory is not None
         async with self._looking:
             stamps = await asyncio.to_thread(scan, self._directory)
-            before, self._stamps = self._stamps, stamps
-            for name in before.keys() - stamps.keys():
-                del self._definitions[name]
+            for name in self._stamps.keys() - stamps.keys():
+                del self._definitions[name], self._stamps[name]
                 logger.info("a definition is gone", extra={"definition": name})
             for name, stamp in stamps.items():
-                if before.get(name) != stamp:
+                if self._stamps.get(name) != stamp:
                     self._definitions[name] = await self._read(name, stamp)
+                    self._stamps[name] = stamp  # only now: whoever asked may leave while the file is read
 
     async def _read(self, name: str, stamp: Stamp) -> Definition:
         last = self._definitions.get(name)
