@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from evalrpc import Client, Verdict
+from evalrpc import Client, Evaluation, Item, ItemResult, Verdict
 from evalrpc._model.comparison import Comparison, EvaluationComparison
 from evalrpc.report import write_report
 from tests.clients.python.application import application
@@ -88,6 +88,21 @@ def test_keys_move_and_open_and_close(tab: Tab, show: Callable[..., None]) -> No
     assert tab.run("document.getElementById('detail').hidden") is True
     assert tab.run("document.activeElement.id") == "grid"
     assert tab.problems == []
+
+
+def test_where_less_is_better_more_is_a_loss(tab: Tab, show: Callable[..., None]) -> None:
+    def run(*values: float) -> list[ItemResult]:
+        return [
+            ItemResult(item=Item(str(index), index, '"q"'), evaluations=(Evaluation("words", value),))
+            for index, value in enumerate(values)
+        ]
+
+    baseline = {"baseline": an_experiment(3, id="exp_0"), "baseline_results": run(5, 5, 5)}
+    for lower, lost in (([], "1"), (["words"], "2")):
+        show(an_experiment(3), run(5, 4, 7), lower_is_better=lower, **baseline)
+        assert text(tab, "#row-0").startswith(lost)
+        assert tab.run("document.querySelectorAll('.row.lost').length") == 1
+        assert tab.run("document.querySelectorAll('.row.gained').length") == 1
 
 
 def test_hostile_texts_stay_texts(tab: Tab, show: Callable[..., None]) -> None:

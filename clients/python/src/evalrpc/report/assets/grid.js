@@ -25,7 +25,7 @@ function gridColumns() {
   const some = (name) => run.rows.some((row) => row[name] !== null);
   const wide = run.names.length > 5 ? "minmax(104px, .4fr)" : "minmax(112px, .5fr)";
   return [
-    ["item", "Item", `minmax(${Math.round(Math.min(24, 3 + run.rows.slice(0, 500).reduce((most, row) => Math.max(most, row.id.length), 6)) * 8.4)}px, .3fr)`, (row) => [el("b", { class: "text" }, row.id), run.hasTrials ? el("small", {}, ` ${row.trial}`) : null], ""],
+    ["item", "Item", `minmax(${Math.round(Math.min(24, (run.hasTrials ? 6 : 3) + run.rows.slice(0, 500).reduce((most, row) => Math.max(most, row.id.length), 6)) * 8.4)}px, .3fr)`, (row) => [el("b", { class: "text" }, row.id), run.hasTrials ? el("small", {}, ` ${row.trial}`) : null], ""],
     ["input", "Input", "minmax(130px, 1.6fr)", (row) => short(row, "input"), ""],
     some("expected") ? ["expected", "Expected", "minmax(120px, 1.2fr)", (row) => short(row, "expected"), ""] : null,
     ["output", "Output", "minmax(130px, 1.6fr)", outputCell, ""],

@@ -43,7 +43,7 @@ function verdict() {
     [kind, headline] = ["bad", each.state === "FAILED" ? "The run failed" : "The run was cancelled"];
     if (each.error) sentences.push(sentence(`${each.error.reason}: ${each.error.message || ""}`));
   } else if (broken.length) {
-    [kind, headline] = ["bad", `${broken.length} of ${plural(gates.length, "gate")} failed`];
+    [kind, headline] = ["bad", gates.length === 1 ? "The gate failed" : `${broken.length} of ${gates.length} gates failed`];
   } else if (compared.length) {
     if (having("REGRESSED").length) [kind, headline] = ["bad", `Regressed: ${list(having("REGRESSED"))}`];
     else if (having("INCONCLUSIVE").length) [kind, headline] = ["open", `Inconclusive: ${list(having("INCONCLUSIVE"))}`];
