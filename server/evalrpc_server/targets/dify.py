@@ -26,7 +26,7 @@ from evalrpc_server.targets.dify_events import Transcript, transcript_of
 from evalrpc_server.targets.json_paths import at, count_at, text_at
 from evalrpc_server.targets.port import TaskAnswer, TaskCall, TaskError
 from evalrpc_server.targets.questions import Question
-from evalrpc_server.targets.templates import ItemScope, template_failed
+from evalrpc_server.targets.templates import ItemScope, item_value, template_failed
 from evalrpc_server.targets.vendors import (
     MAX_ANSWER_BYTES,
     Answer,
@@ -117,11 +117,12 @@ class DifyTarget:
         if self._inputs is None:
             given = scope["input"]
             own = self._app is DifyApp.WORKFLOW and given.startswith("{")
-            return dict(msgspec.json.decode(given)) if own else {}
+            return dict(item_value(given, "dify.inputs")) if own else {}
         try:
-            return dict(msgspec.json.decode(self._inputs.render(scope)))
+            rendered = self._inputs.render(scope)
         except TemplateError as error:
             raise template_failed(error, "dify.inputs") from None
+        return dict(item_value(rendered, "dify.inputs"))
 
     async def _block(
         self, call: TaskCall, body: dict[str, JsonValue], headers: tuple[Header, ...]

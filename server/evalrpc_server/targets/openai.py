@@ -159,7 +159,10 @@ def _as_content(value: Document) -> str:
 
 
 def _are_parts(value: Document) -> bool:
-    parts = msgspec.json.decode(value)
+    try:
+        parts = msgspec.json.decode(value)
+    except (msgspec.DecodeError, RecursionError):
+        return False
     return bool(parts) and all(isinstance(at(part, "type"), str) for part in parts)
 
 

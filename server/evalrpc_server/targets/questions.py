@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from evalrpc_server.domain.documents import Document, parse_document
+from evalrpc_server.domain.documents import Document
 from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.domain.templates import TemplateError, TextTemplate, document_text
 from evalrpc_server.targets.port import TaskError
-from evalrpc_server.targets.templates import template_failed
+from evalrpc_server.targets.templates import item_value, template_failed
 
 QUESTION_MEMBERS = ("query", "question", "input", "text", "user_input")
 """Where an input that is an object has its question, in the order of preference."""
@@ -31,7 +31,8 @@ class Question:
         """Returns the question of the call with these values.
 
         Raises:
-            TaskError: the template cannot be filled in, or the input is an object without any of the known members.
+            TaskError: the template cannot be filled in, or the input cannot be read, or is an object without any
+                of the known members.
         """
         if self._template is None:
             return self._own(scope["input"])
@@ -43,7 +44,7 @@ class Question:
     def _own(self, given: Document) -> str:
         if not given.startswith("{"):
             return document_text(given)
-        members = parse_document(given)
+        members = item_value(given, self._field)
         for name in QUESTION_MEMBERS:
             if isinstance(text := members.get(name), str) and text:
                 return text

@@ -10,8 +10,6 @@ import contextlib
 from collections.abc import AsyncGenerator
 from functools import partial
 
-import msgspec
-
 from evalrpc_server.domain.documents import Document, JsonValue
 from evalrpc_server.domain.spec.llm_tasks import RagflowRoute, RagflowTask
 from evalrpc_server.domain.templates import JsonTemplate, TemplateError
@@ -29,7 +27,7 @@ from evalrpc_server.targets.ragflow_answers import (
 )
 from evalrpc_server.targets.ragflow_routes import open_places, sessions_url
 from evalrpc_server.targets.ragflow_sessions import Sessions
-from evalrpc_server.targets.templates import ItemScope, template_failed
+from evalrpc_server.targets.templates import ItemScope, item_value, template_failed
 from evalrpc_server.targets.vendors import (
     Answer,
     output_document,
@@ -135,9 +133,10 @@ class RagflowTarget:
         if self._agent_inputs is None:
             return {}
         try:
-            return msgspec.json.decode(self._agent_inputs.render(scope))
+            rendered = self._agent_inputs.render(scope)
         except TemplateError as error:
             raise template_failed(error, "ragflow.agent_inputs") from None
+        return item_value(rendered, "ragflow.agent_inputs")
 
     def _answer(self, answer: Answer, text: str, reference: JsonValue) -> TaskAnswer:
         output = output_of(

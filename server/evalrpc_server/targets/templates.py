@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from evalrpc_server.domain.documents import Document
+from evalrpc_server.domain.documents import Document, JsonValue, parse_document
 from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.experiments import ExperimentRef
 from evalrpc_server.domain.reasons import Reason
@@ -65,6 +65,23 @@ def template_failed(error: TemplateError, field: str) -> TaskError:
             },
         )
     )
+
+
+def item_value(document: Document, field: str) -> JsonValue:
+    """Returns the value of a document of an item, or of one that was made of it.
+
+    Args:
+        document: valid JSON.
+        field: the place in the task that needs it, such as `dify.inputs`.
+
+    Raises:
+        TaskError: it cannot be read as a value.
+    """
+    try:
+        return parse_document(document)
+    except (msgspec.DecodeError, RecursionError):
+        problem = "holds a number that is out of range, or is nested too deep"
+        raise template_failed(TemplateError("input", problem), field) from None
 
 
 def _stripped(document: Document) -> Document:
