@@ -10,7 +10,8 @@ from typing import cast
 
 from evalrpc_server.domain.clock import SystemClock
 from evalrpc_server.langfuse.backoff import Backoff
-from evalrpc_server.langfuse.stream import Settlement, Stream
+from evalrpc_server.langfuse.sending import Settlement
+from evalrpc_server.langfuse.stream import Stream
 from evalrpc_server.store.port import OutboxRecord, OutboxStore, QueuedRecord
 
 FIRST, SECOND = 1, 2

@@ -20,8 +20,8 @@ from evalrpc_server.langfuse.api import ApiError, LangfuseApi
 from evalrpc_server.langfuse.backoff import Backoff
 from evalrpc_server.langfuse.identity import run_name
 from evalrpc_server.langfuse.runs import Runs
+from evalrpc_server.langfuse.sending import Settlement, is_refusal
 from evalrpc_server.langfuse.server import LangfuseServer
-from evalrpc_server.langfuse.stream import Settlement, is_refusal
 from evalrpc_server.store.port import ExperimentStore, QueuedRecord
 
 _PATH = "/api/public/dataset-run-items"

@@ -15,8 +15,8 @@ from evalrpc_server.langfuse.api import Answer, ApiError, LangfuseApi
 from evalrpc_server.langfuse.configs import ScoreConfigs
 from evalrpc_server.langfuse.runs import Runs
 from evalrpc_server.langfuse.scores import with_run
+from evalrpc_server.langfuse.sending import Settlement, is_refusal
 from evalrpc_server.langfuse.server import LangfuseServer
-from evalrpc_server.langfuse.stream import Settlement, is_refusal
 from evalrpc_server.store.port import ExperimentStore, OutboxStore, QueuedRecord
 
 MAX_BATCH_BYTES = 900_000

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Generic
 
 from evalrpc_server.domain.clock import Clock
 from evalrpc_server.langfuse.api import ApiError
 from evalrpc_server.langfuse.backoff import Backoff
+from evalrpc_server.langfuse.sending import B, Sender, Settlement
 from evalrpc_server.store.port import PAGE_CHARACTERS, OutboxStore, QueuedRecord, StoreError
 
 logger = logging.getLogger(__name__)
@@ -22,66 +22,6 @@ LINGER_SECONDS = 2.0
 _IDLE_SECONDS = 30.0
 _DEFERRED_SECONDS = 0.5
 _SETTLE_SECONDS = 1.0
-
-_REFUSALS = frozenset({400, 404, 409, 410, 413, 422})
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """What became of records, by position. `deferred` ones could not be sent yet, and stay queued."""
-
-    accepted: Sequence[int] = ()
-    rejected: Mapping[int, str] = field(default_factory=dict)
-    deferred: Sequence[int] = ()
-
-
-class Batch(Protocol):
-    """Records that travel in one request."""
-
-    @property
-    def positions(self) -> Sequence[int]:
-        """The records' positions in the outbox."""
-
-
-B = TypeVar("B", bound=Batch)
-
-
-class Sender(Protocol[B]):
-    """Turns one kind of records into requests.
-
-    Attributes:
-        kind: of the records.
-        parallel: requests in flight at once.
-        page: records that are read at once.
-        urgent: as many waiting are sent without lingering.
-    """
-
-    kind: str
-    parallel: int
-    page: int
-    urgent: int
-
-    def inherit(self, end: int) -> None:
-        """Tells that records up to this position may have been sent by somebody who did not live to note the answer."""
-
-    def batches(self, queued: Sequence[QueuedRecord]) -> AsyncGenerator[B | Settlement]:
-        """Yields batches of records, each made when the one before is on its way, and what needs no request.
-
-        Raises:
-            ApiError: what Langfuse has to tell first cannot be asked now; the records are given again later.
-        """
-
-    async def send(self, batch: B) -> tuple[Settlement, Sequence[B]]:
-        """Makes one attempt at a batch; returns what became of its records, and smaller batches of the rest.
-
-        Raises:
-            ApiError: nothing became of any of them; the batch is to be sent again.
-        """
-
-
-def is_refusal(error: ApiError) -> bool:
-    """Whether Langfuse refuses what was sent for what it is: sending it again would be of no use."""
-    return error.status in _REFUSALS and not error.retryable
 
 
 class Stream(Generic[B]):

@@ -20,8 +20,8 @@ from evalrpc_server.langfuse.otlp import Envelope
 from evalrpc_server.langfuse.presence import Presence
 from evalrpc_server.langfuse.results import Results
 from evalrpc_server.langfuse.runs import Runs
+from evalrpc_server.langfuse.sending import Settlement, is_refusal
 from evalrpc_server.langfuse.spans import TraceEncoder
-from evalrpc_server.langfuse.stream import Settlement, is_refusal
 from evalrpc_server.store.port import ExperimentStore, QueuedRecord
 
 PATH = "/api/public/otel/v1/traces"
