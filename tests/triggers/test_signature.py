@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from evalrpc_server.triggers.signature import SignatureError, verify_signature
+from evalrpc_server.triggers.signature import SignatureError, signed_at, verify_signature
 from tests.http.triggering import SECRET, signed
 
 BODY = b'{"projectId": "p", "payload": "{}"}'
@@ -37,6 +37,16 @@ def test_any_of_several_secrets_is_good():
     verify_signature(header(secret="new"), BODY, ["old", "new"], now=NOW)
     both = f"{header(secret='other')},{header(secret='old').partition(',')[2]}"
     verify_signature(both, BODY, ["old"], now=NOW)
+
+
+def test_a_signature_is_known_again_whatever_stands_beside_it():
+    plain = header(secret="new")
+    written = {
+        verify_signature(each, BODY, ["old", "new"], now=NOW)
+        for each in (plain, f"{plain},v1=00", f" {plain.upper().replace('T=', 't=').replace('V1=', 'v1=')}")
+    }
+    assert len(written) == 1
+    assert signed_at(written.pop()) == NOW
 
 
 @pytest.mark.parametrize("body", [BODY + b" ", b"", BODY.replace(b"p", b"q", 1)])

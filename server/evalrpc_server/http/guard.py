@@ -94,10 +94,9 @@ class WebhookGuard:
         header = request.headers.get(HEADER, "")
         if header and secrets:
             try:
-                verify_signature(header, body, secrets, now=self._clock.now().timestamp())
+                return verify_signature(header, body, secrets, now=self._clock.now().timestamp())
             except SignatureError as error:
                 raise _unauthorized(str(error)) from None
-            return header
         if self._tokens.asks and "authorization" in request.headers:
             self._tokens.check(request)
             return ""

@@ -28,8 +28,11 @@ class _Signature:
     digests: Sequence[str]
 
 
-def verify_signature(header: str, body: bytes, secrets: Sequence[str], *, now: float) -> None:
+def verify_signature(header: str, body: bytes, secrets: Sequence[str], *, now: float) -> str:
     """Checks a signature; takes as long for a wrong one as for a right one.
+
+    Returns:
+        The signature in one way of writing, the first secret's, whatever else the header holds.
 
     Args:
         header: the header's value.
@@ -43,8 +46,8 @@ def verify_signature(header: str, body: bytes, secrets: Sequence[str], *, now: f
     signature = _parsed(header)
     message = signature.time.encode("ascii") + b"." + body
     good = False
-    for secret in secrets:
-        digest = hmac.new(secret.encode("utf-8"), message, hashlib.sha256).hexdigest()
+    digests = [hmac.new(secret.encode("utf-8"), message, hashlib.sha256).hexdigest() for secret in secrets]
+    for digest in digests:
         for presented in signature.digests:
             good |= hmac.compare_digest(digest, presented)
     if not good:
@@ -53,6 +56,12 @@ def verify_signature(header: str, body: bytes, secrets: Sequence[str], *, now: f
         raise SignatureError(
             "the signature is older or newer than 5 minutes; set the clocks of both machines"
         )
+    return f"t={signature.time},v1={digests[0]}"
+
+
+def signed_at(signature: str) -> float:
+    """Returns the time in a verified signature, in seconds since 1970."""
+    return float(_parsed(signature).time)
 
 
 def _parsed(header: str) -> _Signature:

@@ -8,7 +8,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Protocol
 
 from evalrpc_server.domain.clock import Clock
@@ -21,6 +21,7 @@ from evalrpc_server.runner.acceptance import Acceptance
 from evalrpc_server.runner.manager import Manager
 from evalrpc_server.triggers.delivery import PAYLOAD, Delivery, read_delivery
 from evalrpc_server.triggers.planning import DEFINITION, Plan, SpecNames, plan
+from evalrpc_server.triggers.signature import signed_at
 
 logger = logging.getLogger(__name__)
 
@@ -120,7 +121,7 @@ class Trigger:
         async with self._starting:  # so that two at once are one
             if (earlier := await self._earlier(body, definition, signature)) is not None:
                 return Triggered(experiment=earlier, repeated=True, ignored=planned.ignored)
-            request_id = self._request_id(body, definition, self._clock.now())
+            request_id = self._request_id(body, definition, self._sent(signature))
             experiment = await self._acceptance.accept(spec, request_id=request_id, path=PAYLOAD, later=True)
             experiment = await self._manager.start(
                 experiment, request_id=request_id, fingerprint=_digest(body, definition)
@@ -175,23 +176,30 @@ class Trigger:
         return spec
 
     async def _earlier(self, body: bytes, definition: str, signature: str) -> Experiment | None:
-        """Returns the experiment that the same webhook started a short time ago, also before a restart."""
-        now = self._clock.now()
+        """Returns the experiment that the same webhook started a short time ago, also before a restart.
+
+        A signed webhook counts for the minute of its signature, so that it is known again however late it is repeated.
+        """
         if signature and (known := self._signatures.get(signature)) and known[0] > self._clock.monotonic():
             return await self._manager.get(known[1])
-        oldest = now - timedelta(seconds=REPEAT_SECONDS)
-        for moment in (now, oldest):
+        oldest = self._clock.now() - timedelta(seconds=REPEAT_SECONDS)
+        sent = self._sent(signature)
+        for moment in (sent, sent - REPEAT_SECONDS):
             joined = await self._manager.join(
                 self._request_id(body, definition, moment), _digest(body, definition)
             )
-            if joined is not None and joined.create_time > oldest:
+            if joined is not None and (moment == sent or joined.create_time > oldest):
                 return joined
         return None
 
+    def _sent(self, signature: str) -> float:
+        """Returns when a webhook was sent, in seconds since 1970."""
+        return signed_at(signature) if signature else self._clock.now().timestamp()
+
     @staticmethod
-    def _request_id(body: bytes, definition: str, moment: datetime) -> str:
+    def _request_id(body: bytes, definition: str, moment: float) -> str:
         """Returns the request id of a webhook in the minute of a moment."""
-        return f"webhook-{_digest(body, definition)[:32]}-{int(moment.timestamp()) // REPEAT_SECONDS}"
+        return f"webhook-{_digest(body, definition)[:32]}-{int(moment) // REPEAT_SECONDS}"
 
     def _remember(self, signature: str, experiment_id: str) -> None:
         if signature:
