@@ -9,7 +9,13 @@ import grpc
 import pytest
 from google.protobuf import json_format
 
-from evalrpc.v1 import event_pb2, experiment_pb2, experiment_service_pb2, second_look_pb2
+from evalrpc.v1 import (
+    evaluator_service_pb2,
+    event_pb2,
+    experiment_pb2,
+    experiment_service_pb2,
+    second_look_pb2,
+)
 from tests.servers import Stubs
 from tests.service.calls import SECONDS, reason, results, run, spec, start, violations, watch
 from tests.standins.endpoints import Endpoints, Exchange, Request
@@ -204,3 +210,21 @@ async def test_second_looks_that_cannot_be_are_refused(stubs: Stubs, app: App) -
     with pytest.raises(grpc.aio.AioRpcError) as empty:
         await evaluate(stubs, id=experiment_id(first))
     assert set(violations(empty.value)) == {"evaluators"}
+
+
+async def test_a_retry_judges_by_the_evaluator_of_the_first_run_whatever_became_of_its_name(
+    stubs: Stubs, app: App
+) -> None:
+    async def register(builtin: str) -> None:
+        evaluator = {"name": "kept", "builtin": {"name": builtin}}
+        request = evaluator_service_pb2.RegisterEvaluatorRequest()
+        await stubs.evaluators.RegisterEvaluator(json_format.ParseDict({"evaluator": evaluator}, request))
+
+    await register("length")
+    app.failing = {1}
+    first = await run(stubs, app.experiment | {"evaluators": [{"registered": "kept"}], "run_evaluators": []})
+    await stubs.evaluators.DeleteEvaluator(evaluator_service_pb2.DeleteEvaluatorRequest(name="kept"))
+    await register("json_valid")
+    app.failing = set()
+    events = await watch(stubs, (await retry(stubs, id=experiment_id(first))).id)
+    assert judged(events) == {item: [("kept", 1.0)] for item in "abc"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from typing import Protocol
@@ -46,6 +46,7 @@ class _Findings:
     run_evaluators: list[EvaluatorSpec] = field(default_factory=list)
     violations: list[Violation] = field(default_factory=list)
     registered: dict[str, EvaluatorSpec] = field(default_factory=dict)
+    pinned: Mapping[str, EvaluatorSpec] = field(default_factory=dict)
 
 
 class Acceptance:
@@ -75,7 +76,13 @@ class Acceptance:
         self._comparisons = comparisons
 
     async def accept(
-        self, spec: ExperimentSpec, *, request_id: str = "", path: str = "experiment", later: bool = False
+        self,
+        spec: ExperimentSpec,
+        *,
+        request_id: str = "",
+        path: str = "experiment",
+        later: bool = False,
+        pinned: Mapping[str, EvaluatorSpec] | None = None,
     ) -> Experiment:
         """Returns a new experiment, its defaults filled in and its registered evaluators pinned.
 
@@ -84,13 +91,16 @@ class Acceptance:
             request_id: the caller's id for the request.
             path: where the spec stands in the request, for violations.
             later: whether what an outside system has to say is asked for only before the experiment runs.
+            pinned: registered evaluators by exact reference that an earlier experiment has, whatever became of them since.
 
         Raises:
             InvalidRequestError: the spec refers to what does not exist, or uses it wrongly.
             NotFoundError: there is no such upload, dataset or Langfuse project.
             PreconditionError: it needs Langfuse, and the server has none.
         """
-        checked = await self._check_all(spec.evaluators, spec.composite_evaluator, spec.run_evaluators, path)
+        checked = await self._check_all(
+            spec.evaluators, spec.composite_evaluator, spec.run_evaluators, path, pinned or {}
+        )
         spec = spec.model_copy(
             update={
                 _EVALUATORS: tuple(checked.evaluators),
@@ -137,7 +147,7 @@ class Acceptance:
         path: str = "experiment",
     ) -> list[Violation]:
         """Returns what is wrong with the well-formed evaluators of a spec that is not; the others are None."""
-        return (await self._check_all(evaluators, composite, run_evaluators, path)).violations
+        return (await self._check_all(evaluators, composite, run_evaluators, path, {})).violations
 
     async def check_evaluator(self, spec: EvaluatorSpec, *, path: str) -> None:
         """Checks an evaluator that is to be registered.
@@ -170,8 +180,9 @@ class Acceptance:
         composite: EvaluatorSpec | None,
         run_evaluators: Sequence[EvaluatorSpec | None],
         path: str,
+        pinned: Mapping[str, EvaluatorSpec],
     ) -> _Findings:
-        findings = _Findings()
+        findings = _Findings(pinned=pinned)
         place = f"{path}.{_EVALUATORS}"
         findings.evaluators = await self._check_list(evaluators, place, Level.ITEM, findings)
         if composite:
@@ -213,6 +224,9 @@ class Acceptance:
     async def _pin(
         self, spec: EvaluatorSpec, reference: str, place: str, level: Level, findings: _Findings
     ) -> EvaluatorSpec:
+        if (pinned := findings.pinned.get(reference)) is not None:
+            findings.registered[reference] = pinned
+            return spec
         name, version = split_reference(reference)
         found = await self._store.get_evaluator(name, version)
         if found is None:

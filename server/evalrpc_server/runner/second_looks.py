@@ -92,7 +92,8 @@ class SecondLooks:
     async def _accept(
         self, earlier: Experiment, spec: ExperimentSpec, origin: Origin, request_id: str
     ) -> Experiment:
-        accepted = await self._acceptance.accept(spec, request_id=request_id, path="")
+        pinned = earlier.registered if origin.kind is OriginKind.RETRY else None
+        accepted = await self._acceptance.accept(spec, request_id=request_id, path="", pinned=pinned)
         progress = accepted.progress
         if not origin.calls_task:
             progress = replace(progress, total=earlier.progress.completed)
