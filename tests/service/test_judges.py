@@ -13,7 +13,7 @@ from google.protobuf import json_format
 from evalrpc.v1 import calibration_pb2
 from tests.servers import Stubs
 from tests.service.calls import SECONDS, results, run, spec, violations
-from tests.standins.endpoints import Endpoints
+from tests.standins.endpoints import Endpoints, Exchange, Request
 from tests.standins.openai.judge import JudgeStandIn
 
 ITEMS = [
@@ -178,3 +178,21 @@ async def test_a_wrong_calibration_is_refused_with_every_field_named(stubs: Stub
         "labelled_outputs[1].output",
         "labelled_outputs[1]",
     }
+
+
+async def test_a_credential_among_the_parameters_reaches_the_model_of_a_calibration(
+    stubs: Stubs, endpoints: Endpoints
+):
+    keys = []
+
+    async def complete(request: Request, exchange: Exchange) -> None:
+        keys.append(request.json()["api_key"])
+        message = {"role": "assistant", "content": '{"reasoning": "x", "passed": true}'}
+        await exchange.answer({"choices": [{"message": message, "finish_reason": "stop"}]})
+
+    endpoints.routes["/v1/chat/completions"] = complete
+    model = {"base_url": endpoints.url("/v1"), "model": "m", "parameters": {"api_key": "written-out-1"}}
+    judge = {"rubric": "x", "boolean": {}, "models": [model]}
+    outputs = [{"output": {"value": said}, "boolean": True} for said in "ab"]
+    found = await stubs.evaluators.CalibrateJudge(calibration(judge, *outputs), timeout=SECONDS)
+    assert (found.errors, keys) == (0, ["written-out-1"] * 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from evalrpc_server.domain.calibration import Calibration, LabelledOutput
 from evalrpc_server.domain.errors import InvalidRequestError, Violation
@@ -11,6 +12,7 @@ from evalrpc_server.domain.evaluations import Value
 from evalrpc_server.domain.experiments import ExperimentRef
 from evalrpc_server.domain.spec.evaluators import EvaluatorSpec
 from evalrpc_server.domain.spec.judges import JudgeEvaluator
+from evalrpc_server.domain.spec.sealed import sealed_values
 from evalrpc_server.domain.statistics.agreement import agreement
 from evalrpc_server.evaluators.acceptance import Level
 from evalrpc_server.evaluators.port import Case
@@ -55,7 +57,9 @@ class Calibrator:
         wrong += [each for number, one in enumerate(outputs) for each in _misfits(judge, one, number)]
         if wrong:
             raise InvalidRequestError(wrong)
-        evaluator = open_evaluator(self._acceptance.sealed(spec), self._evaluators)
+        sealed = self._acceptance.sealed(spec)
+        scope = self._evaluators.outbound.scoped(sealed_values([sealed]))
+        evaluator = open_evaluator(sealed, replace(self._evaluators, outbound=scope))
         judging = Judge(
             members=[Member(_NAME, evaluator.reference)],
             evaluator=evaluator,
