@@ -8,7 +8,7 @@ from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.store.port import ExperimentStore
 
 MAX_CHARACTERS = 8 * 1024 * 1024
-MAX_RESULTS = 5_000
+MAX_RESULTS = 2_500
 
 _PAGE = 250
 

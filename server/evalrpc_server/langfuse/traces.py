@@ -86,7 +86,7 @@ class TraceSender:
     """
 
     kind = records.TRACE
-    parallel = 3
+    parallel = 2
     page = MAX_BATCH_TRACES
     urgent = MAX_BATCH_TRACES
 
