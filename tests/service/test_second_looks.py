@@ -167,6 +167,24 @@ async def test_only_what_failed_is_repeated(
     assert results(events)[2].start_time == kept.start_time
 
 
+async def test_a_failed_run_evaluator_is_asked_again(stubs: Stubs, app: App, endpoints: Endpoints) -> None:
+    async def down(_: Request, exchange: Exchange) -> None:
+        await exchange.answer({}, status=400)
+
+    async def total(_: Request, exchange: Exchange) -> None:
+        await exchange.answer({"name": "total", "value": 6})
+
+    endpoints.routes["/run-judge"] = down
+    judge = {"name": "total", "http": {"url": endpoints.url("/run-judge")}}
+    first = await run(stubs, app.experiment | {"run_evaluators": [judge]})
+    assert first[-1].experiment.run_evaluations[0].HasField("error")
+    endpoints.routes["/run-judge"] = total
+    app.asked.clear()
+    events = await watch(stubs, (await retry(stubs, id=experiment_id(first))).id)
+    assert [(each.name, each.number) for each in events[-1].experiment.run_evaluations] == [("total", 6.0)]
+    assert not app.asked
+
+
 async def test_what_a_cancelled_run_never_began_is_run_by_a_retry(
     stubs: Stubs, app: App, endpoints: Endpoints
 ) -> None:

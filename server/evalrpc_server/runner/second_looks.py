@@ -126,5 +126,7 @@ class SecondLooks:
 def _anything_failed(experiment: Experiment, origin: Origin) -> bool:
     progress = experiment.progress
     unfinished = progress.failed > 0 or progress.total is None or progress.completed < progress.total
-    misjudged = any(summary.errors for summary in experiment.summaries.values())
+    misjudged = any(summary.errors for summary in experiment.summaries.values()) or any(
+        evaluation.error is not None for evaluation in experiment.run_evaluations
+    )
     return (origin.calls_task and unfinished) or (origin.evaluates and misjudged)
