@@ -39,7 +39,7 @@ test: lint types check-generated pytest test-typescript test-go conformance ## C
 pytest: $(READY) $(NODE_MODULES) ## Run the Python tests; ARGS="tests/store -k commit" picks some
 	.ci/install-postgres
 	.ci/install-grpcurl
-	$(BIN)/pytest --numprocesses 3 --dist loadfile $(ARGS)
+	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: test-report
 test-report: $(READY) ## Test the HTML report in headless Chromium, which it installs where it is missing

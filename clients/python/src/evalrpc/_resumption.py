@@ -24,6 +24,8 @@ _MAX_BACKOFF = 5.0
 _UNREACHED_ATTEMPTS = 4
 _TRANSPORT_CODES = frozenset({"INTERNAL", "UNKNOWN", "CANCELLED", "DATA_LOSS"})
 
+_random = random.Random()  # noqa: S311  not for secrets; its own, for a caller's seed to keep its meaning
+
 
 class Resumption:
     """Where a stream of events is, and whether and when it goes on after a cut.
@@ -41,7 +43,7 @@ class Resumption:
         after_sequence: int = 0,
         patience: float = DEFAULT_PATIENCE,
         clock: Callable[[], float] = time.monotonic,
-        jitter: Callable[[], float] = random.random,
+        jitter: Callable[[], float] = _random.random,
     ) -> None:
         """Starts behind an event.
 

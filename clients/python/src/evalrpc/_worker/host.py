@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import asyncio
 
 logger = logging.getLogger("evalrpc.worker")
+_jitter = random.Random()  # noqa: S311  not for secrets; its own, for a caller's seed to keep its meaning
 
 _LARGE_BYTES = 256 * 1024  # above it, a report would hold up the stream
 _REPORT_SECONDS = 600.0
@@ -165,7 +166,7 @@ class Host:
             logger.warning("the stream broke off: %s", failure)
         self._failures += 1
         longest = min(_LONGEST_PAUSE, 0.1 * 2 ** min(self._failures, 10))
-        self._stopped.wait(pause + random.uniform(0, longest))  # noqa: S311  not for secrets
+        self._stopped.wait(pause + _jitter.uniform(0, longest))
 
     def _serve(self) -> None:
         outbox = Outbox(self._hello(), group=max(1, self._max_in_flight // 4))
