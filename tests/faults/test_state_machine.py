@@ -176,7 +176,7 @@ class Promises(Driven):
 @pytest.mark.timeout(900)
 def test_no_history_breaks_a_promise() -> None:
     Promises.histories = Promises.steps = 0
-    examples = settings().max_examples
+    examples = max(200, settings().max_examples)
     run_state_machine_as_test(Promises, settings=settings(max_examples=examples, stateful_step_count=30))
     print(f"{Promises.histories} histories of {Promises.steps} steps in all")
     assert Promises.histories >= 200
