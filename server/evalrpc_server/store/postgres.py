@@ -10,7 +10,7 @@ import re
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import NoReturn
 
@@ -39,8 +39,17 @@ _CONNECT_OPTIONS = {
 }
 """So that a server that is gone without a word is noticed within half a minute; the URL's own options win."""
 
-_LOCK = "pg_try_advisory_lock(1702261356, coalesce(hashtext(current_schema()), 0))"
-"""The first number is "evrl" in ASCII."""
+_LOCK_CLASS, _LOCK_SCHEMA = "1702261356", "coalesce(hashtext(current_schema()), 0)"
+"""The keys of the advisory lock; the first is "evrl" in ASCII."""
+
+_LOCK_IS_HELD = f"""
+SELECT EXISTS (
+    SELECT FROM pg_locks
+    WHERE locktype = 'advisory' AND granted AND objsubid = 2
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND classid = {_LOCK_CLASS} AND objid = ({_LOCK_SCHEMA}::bigint & 4294967295)::oid
+)"""
+"""Looked up and not tried, as a lock that is taken to see whether it is free is in the way of a server that starts."""
 
 _WALK_INDEXES = tuple(
     f"SET enable_{method} = off"
@@ -73,12 +82,12 @@ class PostgresDriver:
         session = self.connect_reader()
         try:
             ((exists,),) = session.query("SELECT to_regclass('schema_version') IS NOT NULL")
-            ((free,),) = session.query(f"SELECT {_LOCK}")  # given back at the session's end
+            ((held,),) = session.query(_LOCK_IS_HELD)
         finally:
             session.close()
         given = conninfo_to_dict(self._url)
         host, database = given.get("host") or "localhost", given.get("dbname") or ""
-        return Survey(kind="PostgreSQL", place=f"{host}/{database}", exists=bool(exists), in_use=not free)
+        return Survey(kind="PostgreSQL", place=f"{host}/{database}", exists=bool(exists), in_use=bool(held))
 
     def hold(self) -> None:
         """Does nothing: the writer's session holds the lock."""
@@ -195,6 +204,12 @@ class PostgresWriter(PostgresConnection):
             (holder, holder),
         )
 
+    def close(self) -> None:
+        """Gives the lock back and ends the session, whose end alone the database takes a moment to notice."""
+        with suppress(psycopg.Error):
+            self._session.execute("SELECT pg_advisory_unlock_all()")
+        super().close()
+
     def begin(self) -> None:
         """Begins a transaction, after connecting and taking the lock anew where the connection was lost."""
         if self._taken:
@@ -222,7 +237,7 @@ class PostgresWriter(PostgresConnection):
     def _take_lock(self, seconds: float) -> None:
         """Takes the lock; the database may need a moment to notice that an earlier holder is gone."""
         for last in _attempts(seconds):
-            if self.query(f"SELECT {_LOCK}")[0][0]:
+            if self.query(f"SELECT pg_try_advisory_lock({_LOCK_CLASS}, {_LOCK_SCHEMA})")[0][0]:
                 return
             if last:
                 self._give_up("another server holds the store's schema in this database")
