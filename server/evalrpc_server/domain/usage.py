@@ -38,6 +38,8 @@ class Spending:
 
     def plus(self, other: Spending) -> Spending:
         """Returns the sums of both."""
+        if other is NOTHING_SPENT:
+            return self
         return Spending(
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,

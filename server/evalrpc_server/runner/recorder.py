@@ -214,13 +214,15 @@ class Recorder:
         )
         if isinstance(entry, _Result):
             result = self._reporter.locate(entry.result)
-            experiment = _with_result(experiment, sequence, progress, result)
-            experiment = _with_spending(experiment, entry.task, entry.evaluations)
+            experiment = _with_result(experiment, sequence, progress, entry)
             return experiment, result, self._reported(self._reporter.item_records, experiment, result)
         experiment = replace(experiment, sequence=sequence, progress=progress)
         if isinstance(entry, RunEvaluations):
-            experiment = replace(experiment, run_evaluations=entry.evaluations)
-            experiment = _with_spending(experiment, NOTHING_SPENT, spent_on(entry.evaluations))
+            experiment = replace(
+                experiment,
+                run_evaluations=entry.evaluations,
+                evaluation_spending=experiment.evaluation_spending.plus(spent_on(entry.evaluations)),
+            )
             return (
                 experiment,
                 entry,
@@ -249,7 +251,8 @@ class Recorder:
             return ()
 
 
-def _with_result(experiment: Experiment, sequence: int, before: Progress, result: ItemResult) -> Experiment:
+def _with_result(experiment: Experiment, sequence: int, before: Progress, entry: _Result) -> Experiment:
+    result = entry.result
     progress = Progress(
         total=before.total,
         completed=before.completed + 1,
@@ -260,16 +263,13 @@ def _with_result(experiment: Experiment, sequence: int, before: Progress, result
     summaries = dict(experiment.summaries)
     for evaluation in result.evaluations:
         summaries[evaluation.name] = summaries.get(evaluation.name, RunningSummary()).add(evaluation)
-    return replace(experiment, sequence=sequence, progress=progress, summaries=summaries)
-
-
-def _with_spending(experiment: Experiment, task: Spending, evaluations: Spending) -> Experiment:
-    if task is NOTHING_SPENT and evaluations is NOTHING_SPENT:
-        return experiment
     return replace(
         experiment,
-        task_spending=experiment.task_spending.plus(task),
-        evaluation_spending=experiment.evaluation_spending.plus(evaluations),
+        sequence=sequence,
+        progress=progress,
+        summaries=summaries,
+        task_spending=experiment.task_spending.plus(entry.task),
+        evaluation_spending=experiment.evaluation_spending.plus(entry.evaluations),
     )
 
 

@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from math import isnan
 
 from evalrpc_server.domain.statistics.distributions import sign_test
 from evalrpc_server.domain.statistics.intervals import DEFAULT_CONFIDENCE
@@ -161,13 +162,14 @@ def _compare_one(
     after_values = after_column.padded(len(candidate.ids))
     for pair in pairs:
         before, after = before_values[pair[0]], after_values[pair[1]]
-        if before == before and after == after:  # noqa: PLR0124  NaN, which stands for no value, is unequal to itself
+        none_before, none_after = isnan(before), isnan(after)  # NaN stands for no value
+        if not (none_before or none_after):
             befores.append(before)
             afters.append(after)
             places.append(pair)
-        elif before == before:  # noqa: PLR0124
+        elif not none_before:
             baseline_only += 1
-        elif after == after:  # noqa: PLR0124
+        elif not none_after:
             candidate_only += 1
     n, lower = len(places), name in rules.lower_is_better
     rose = sum(after > before for before, after in zip(befores, afters, strict=True))
