@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from functools import partial
+
+from msgspec.structs import replace
 
 from evalrpc.v1.dataset_service_pb2_grpc import add_DatasetServiceServicer_to_server
 from evalrpc.v1.evaluator_service_pb2_grpc import add_EvaluatorServiceServicer_to_server

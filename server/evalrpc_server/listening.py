@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from aiohttp import web
+from msgspec import Struct
 
 from evalrpc.report import CONTENT_SECURITY_POLICY, live_page
 from evalrpc_server.config import Settings
@@ -45,8 +45,7 @@ def webhook_secret_names(settings: Settings) -> Sequence[str]:
     return [name for name in settings.webhook_secrets.replace(",", " ").split() if name]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpParts:
+class HttpParts(Struct, frozen=True, kw_only=True):
     """What HTTP routes work with.
 
     Attributes:

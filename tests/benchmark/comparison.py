@@ -15,10 +15,11 @@ import random
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from evalrpc_server.domain.documents import document_from_value
 from evalrpc_server.domain.evaluations import Evaluation

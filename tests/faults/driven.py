@@ -7,12 +7,12 @@ import shutil
 import tempfile
 from collections.abc import Coroutine
 from contextlib import aclosing, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 from hypothesis.stateful import RuleBasedStateMachine
+from msgspec.structs import replace
 
 from evalrpc_server.domain.errors import AlreadyExistsError
 from evalrpc_server.domain.experiments import State

@@ -7,7 +7,6 @@ import io
 import json
 import ssl
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import trustme
 import yaml
 from google.protobuf.wrappers_pb2 import StringValue
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from msgspec.structs import replace
 
 from evalrpc_server import tokens as tokens_module
 from evalrpc_server.addresses import ListenError

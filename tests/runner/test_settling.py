@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from evalrpc_server.domain.errors import NotFoundError, UnavailableError
 from evalrpc_server.domain.experiments import Experiment, State

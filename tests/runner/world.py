@@ -7,10 +7,11 @@ import heapq
 import itertools
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from evalrpc_server.datasets.port import DataSource
 from evalrpc_server.domain.documents import Document, document_from_value

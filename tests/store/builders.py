@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+
+from msgspec.structs import replace
 
 from evalrpc_server.domain.documents import Document
 from evalrpc_server.domain.errors import Error
@@ -94,7 +95,7 @@ def make_experiment(experiment_id: str = "e1", *, name: str = "capitals", **fiel
     base = Experiment(
         id=experiment_id, spec=make_spec(name), items=f"{experiment_id}-items", create_time=START, sequence=0
     )
-    return replace(base, **fields)  # type: ignore[arg-type]
+    return replace(base, **fields)
 
 
 def make_record(

@@ -7,10 +7,10 @@ import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from evalrpc_server.domain.events import Event
 from evalrpc_server.domain.experiments import Experiment, State

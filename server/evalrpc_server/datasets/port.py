@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.items import Item
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemPage:
+class ItemPage(Struct, frozen=True, kw_only=True):
     """Items in a row, and where the source goes on behind them.
 
     Attributes:

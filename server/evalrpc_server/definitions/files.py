@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
 import yaml
+from msgspec import Struct
 
 from evalrpc_server.domain.documents import JsonValue
 
@@ -26,8 +26,7 @@ class FileError(Exception):
     """A file is no definition; the message says why, and quotes nothing of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(Struct, frozen=True):
     """By what a file is known to have changed.
 
     Attributes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from evalrpc_server.domain.documents import Document
 from evalrpc_server.domain.evaluations import Evaluation, Value
@@ -12,8 +13,7 @@ from evalrpc_server.domain.results import Context
 from evalrpc_server.domain.statistics.agreement import Agreement
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LabelledOutput:
+class LabelledOutput(Struct, frozen=True, kw_only=True):
     """An output with a person's verdict, of the kind that the judge gives."""
 
     item: Item
@@ -22,8 +22,7 @@ class LabelledOutput:
     verdict: Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Calibration:
+class Calibration(Struct, frozen=True, kw_only=True):
     """How far a judge agrees with people; the evaluations are in the order of the outputs."""
 
     agreement: Agreement

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct, field
 
 from evalrpc_server.domain.documents import Document, JsonValue
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dataset:
+class Dataset(Struct, frozen=True, kw_only=True):
     """A dataset; documents are None where there is none.
 
     Attributes:
@@ -30,8 +30,7 @@ class Dataset:
     url: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DatasetItem:
+class DatasetItem(Struct, frozen=True, kw_only=True):
     """An item of a dataset, as it was at some time; documents are None where there is none, or it is null.
 
     Attributes:
@@ -58,8 +57,7 @@ class DatasetItem:
         return sum(len(document or "") for document in (self.input, self.expected_output, self.metadata))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
+class Link(Struct, frozen=True, kw_only=True):
     """A caller's own trace as the result of a dataset item in a run.
 
     Attributes:
@@ -79,8 +77,7 @@ class Link:
     dataset_version: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Linked:
+class Linked(Struct, frozen=True, kw_only=True):
     """What ties a trace to a dataset item.
 
     Attributes:

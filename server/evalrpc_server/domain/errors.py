@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from evalrpc_server.domain.reasons import Reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Error:
+class Error(Struct, frozen=True, kw_only=True):
     """What went wrong with a task call, an evaluation, or an experiment, as data.
 
     Attributes:
@@ -25,8 +25,7 @@ class Error:
     retryable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
+class Violation(Struct, frozen=True):
     """One thing wrong with a request: the field by its path, and what is wrong and how to mend it."""
 
     path: str

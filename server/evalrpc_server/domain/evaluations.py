@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from evalrpc_server.domain.documents import Document
 from evalrpc_server.domain.errors import Error
@@ -13,8 +14,7 @@ Value = float | bool | str
 """A number, a boolean, or a label."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluation:
+class Evaluation(Struct, frozen=True, kw_only=True):
     """One judgement. Exactly one of `value`, `unscored` and `error` is set: an error is never a 0.
 
     Attributes:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.experiments import Experiment, Progress
 from evalrpc_server.domain.results import ItemResult
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(Struct, frozen=True, kw_only=True):
     """One entry of an experiment's log.
 
     Attributes:
@@ -27,15 +27,13 @@ class Event:
     body: EventBody
 
 
-@dataclass(frozen=True, slots=True)
-class RunEvaluations:
+class RunEvaluations(Struct, frozen=True):
     """The run evaluators have spoken."""
 
     evaluations: tuple[Evaluation, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(Struct, frozen=True):
     """Everything up to here was sent.
 
     Attributes:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.evaluations import Evaluation
@@ -21,8 +23,7 @@ from evalrpc_server.domain.statistics.summaries import MAX_LABELS, EvaluationSum
 from evalrpc_server.domain.usage import NOTHING_SPENT, Spending
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExperimentRef:
+class ExperimentRef(Struct, frozen=True, kw_only=True):
     """What a task or evaluator is told of the experiment.
 
     Attributes:
@@ -51,8 +52,7 @@ class State(StrEnum):
         return self in {State.SUCCEEDED, State.FAILED, State.CANCELLED}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class Progress(Struct, frozen=True, kw_only=True):
     """How far an experiment is, in trials.
 
     Attributes:
@@ -70,8 +70,7 @@ class Progress:
     in_flight: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunningSummary:
+class RunningSummary(Struct, frozen=True, kw_only=True):
     """The evaluations of one name over the trials so far; booleans count as 0 and 1.
 
     Attributes:
@@ -150,8 +149,7 @@ class RunningSummary:
         return replace(found, standard_error=error, interval=interval)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Experiment:
+class Experiment(Struct, frozen=True, kw_only=True):
     """One run of a spec. It outlives the call, the connection and the process.
 
     Attributes:

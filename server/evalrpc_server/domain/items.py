@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from evalrpc_server.domain.documents import MAX_DOCUMENT_BYTES, Document
 
 _MOST_BYTES_OF_A_CHARACTER = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class Item(Struct, frozen=True, kw_only=True):
     """One input with what is known about it.
 
     Attributes:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from evalrpc_server.domain.errors import Error
 
@@ -16,8 +17,7 @@ class LinkMode(StrEnum):
     RUN_ITEMS = "run_items"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LangfuseStatus:
+class LangfuseStatus(Struct, frozen=True, kw_only=True):
     """What became of an experiment's records: traces, links to dataset items, and scores.
 
     Attributes:

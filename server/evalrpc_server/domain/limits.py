@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndpointLimit:
+
+class EndpointLimit(Struct, frozen=True, kw_only=True):
     """How fast an endpoint may be called at the moment; all experiments share it.
 
     Attributes:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from evalrpc_server.domain.spec.evaluators import EvaluatorSpec
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegisteredEvaluator:
+class RegisteredEvaluator(Struct, frozen=True, kw_only=True):
     """One version of a registered evaluator.
 
     Attributes:

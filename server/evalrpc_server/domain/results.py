@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from evalrpc_server.domain.documents import Document
 from evalrpc_server.domain.errors import Error
@@ -12,8 +13,7 @@ from evalrpc_server.domain.items import Item
 from evalrpc_server.domain.usage import Usage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
+class Context(Struct, frozen=True, kw_only=True):
     """A passage that the task retrieved and used; `score` is the retriever's own, None when it gave none."""
 
     text: str
@@ -22,8 +22,7 @@ class Context:
     score: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailedAttempt:
+class FailedAttempt(Struct, frozen=True, kw_only=True):
     """A task attempt that failed and was retried: when it began, how long it took in seconds, and why it failed."""
 
     start_time: datetime
@@ -31,8 +30,7 @@ class FailedAttempt:
     error: Error
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskOutcome:
+class TaskOutcome(Struct, frozen=True, kw_only=True):
     """How the task did on one trial, after its last attempt: an output or an error, never both.
 
     Attributes:
@@ -63,8 +61,7 @@ class TaskOutcome:
         return self.start_time + timedelta(seconds=self.task_duration)
 
 
-@dataclass(frozen=True, slots=True)
-class EvaluatorCall:
+class EvaluatorCall(Struct, frozen=True):
     """When an evaluator worked on a result, waiting for its own limit included.
 
     Attributes:
@@ -80,8 +77,7 @@ class EvaluatorCall:
     evaluations: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemResult:
+class ItemResult(Struct, frozen=True, kw_only=True):
     """What came of one trial of one item; a failed item has a result too.
 
     Attributes:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from evalrpc_server.domain.documents import Document
 from evalrpc_server.domain.errors import Error
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
+class Score(Struct, frozen=True, kw_only=True):
     """One score; what is scored is either a trace, or an observation in it, or a run.
 
     Attributes:
@@ -47,8 +47,7 @@ class Delivered(StrEnum):
     REJECTED = "rejected"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
+class Receipt(Struct, frozen=True, kw_only=True):
     """What became of a score; `error` says why it was refused, or what has kept it so far."""
 
     id: str

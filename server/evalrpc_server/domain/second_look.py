@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.results import EvaluatorCall, ItemResult, TaskOutcome
@@ -28,8 +29,7 @@ class RetryScope(StrEnum):
     EVALUATIONS = "EVALUATIONS"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class Origin(Struct, frozen=True, kw_only=True):
     """The experiment that another one looks at again; `scope` counts for a RETRY only."""
 
     experiment_id: str
@@ -73,8 +73,7 @@ class Origin:
         return self.evaluates and any(evaluation.error is not None for evaluation in evaluations)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class Kept(Struct, frozen=True, kw_only=True):
     """What a trial keeps of an earlier one.
 
     Attributes:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from evalrpc_server.domain.documents import Document
 from evalrpc_server.domain.items import Item
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """An item of a run with the output of its first trial; None where that failed, or is not kept."""
 
     item: Item

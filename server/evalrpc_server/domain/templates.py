@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
 import msgspec
+from msgspec import Struct
 
 from evalrpc_server.domain.documents import Document, JsonValue
 
@@ -68,8 +68,7 @@ class UnfitValueError(ValueError):
     """A value cannot stand where its placeholder is; the message follows the placeholder in a sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Placeholder:
+class Placeholder(Struct, frozen=True):
     """A reference to a value.
 
     Attributes:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
+class Usage(Struct, frozen=True, kw_only=True):
     """What a call consumed; None is unknown, not zero. `cost_usd` is in US dollars; `model` may be empty."""
 
     input_tokens: int | None = None
@@ -15,8 +14,7 @@ class Usage:
     model: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spending:
+class Spending(Struct, frozen=True, kw_only=True):
     """What many calls took together, as far as it is known.
 
     Attributes:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
+
+from msgspec import Struct
 
 from evalrpc_server.domain.documents import Document, document_from_value
 from evalrpc_server.evaluators.builtin.params import Params, own_first
@@ -16,8 +17,7 @@ from evalrpc_server.evaluators.builtin.validation import validate_builtin
 __all__ = ["BuiltinDescription", "Gives", "Level", "list_builtins", "validate_builtin"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuiltinDescription:
+class BuiltinDescription(Struct, frozen=True, kw_only=True):
     """What a caller is told of a builtin.
 
     Attributes:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar, TypeVarTuple
+
+from msgspec import Struct
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -21,8 +22,7 @@ Job: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...]]
 """A function and its arguments but for the memo."""
 
 
-@dataclass(frozen=True, slots=True)
-class Crash:
+class Crash(Struct, frozen=True):
     """A function raised.
 
     Attributes:

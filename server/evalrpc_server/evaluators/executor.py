@@ -12,8 +12,9 @@ import math
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
-from dataclasses import dataclass
 from typing import Any, TypeVar, TypeVarTuple
+
+from msgspec import Struct
 
 from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.reasons import Reason
@@ -31,8 +32,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
-@dataclass(slots=True, eq=False)
-class _Call:
+class _Call(Struct, eq=False):
     """A call that waits for its result. `alone`: its worker died once, so it is repeated by itself."""
 
     job: Job
@@ -42,8 +42,7 @@ class _Call:
     chunk: _Chunk | None = None
 
 
-@dataclass(slots=True, eq=False)
-class _Chunk:
+class _Chunk(Struct, eq=False):
     """Calls that are with the executor."""
 
     calls: list[_Call]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Sequence
-from dataclasses import dataclass, replace
 from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from evalrpc_server.domain.documents import Document
 from evalrpc_server.domain.errors import Error
@@ -15,8 +17,7 @@ from evalrpc_server.domain.results import Context, ItemResult
 from evalrpc_server.domain.usage import Usage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class Case(Struct, frozen=True, kw_only=True):
     """One item with the task's output, to be judged.
 
     Attributes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from evalrpc_server.domain.spec.evaluators import EvaluatorSpec
 from evalrpc_server.evaluators.builtin.evaluator import (
@@ -24,8 +25,7 @@ from evalrpc_server.store.port import ExperimentStore
 from evalrpc_server.workers.hub import Workers
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluatorResources:
+class EvaluatorResources(Struct, frozen=True, kw_only=True):
     """What evaluators are made with.
 
     Attributes:

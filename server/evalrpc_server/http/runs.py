@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 
 from aiohttp import web
+from msgspec import Struct
 
 from evalrpc_server.domain.documents import JsonValue
 from evalrpc_server.domain.errors import NotFoundError
@@ -21,8 +21,7 @@ RunReport = Callable[[str, int], Awaitable[str]]
 _LARGEST_SEQUENCE = 2**31 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """A page that asks for its data itself, and holds none.
 
     Attributes:

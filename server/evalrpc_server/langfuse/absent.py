@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.experiments import Experiment

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import msgspec
+from msgspec import Struct
 
 from evalrpc_server import __version__
 from evalrpc_server.domain.clock import Clock, SystemClock
@@ -33,8 +33,7 @@ _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What Langfuse answered; header names are in lower case."""
 
     status: int

@@ -7,7 +7,8 @@ Langfuse Cloud counts requests per resource in fixed windows of a minute. It tel
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from evalrpc_server.domain.clock import Clock
 from evalrpc_server.outbound.retries import parse_retry_after
@@ -34,8 +35,7 @@ def resource_of(path: str) -> str:
     return next((name for prefix, name in _RESOURCES.items() if path.startswith(prefix)), PUBLIC_API)
 
 
-@dataclass(slots=True)
-class _Window:
+class _Window(Struct):
     """The budget of one resource; `limit` is None until a 429 has told it."""
 
     limit: int | None = None

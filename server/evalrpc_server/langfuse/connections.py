@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from evalrpc_server.domain.clock import Clock
 from evalrpc_server.domain.errors import InvalidRequestError, Violation
@@ -14,8 +15,7 @@ from evalrpc_server.outbound.client import HttpClient
 from evalrpc_server.outbound.secrets import Secrets
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(Struct, frozen=True):
     """The way to one project: its settings, its calls, and what is known of its server."""
 
     project: Project

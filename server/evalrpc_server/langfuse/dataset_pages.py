@@ -11,7 +11,8 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from evalrpc_server.datasets.port import DataSourceError
 from evalrpc_server.domain.clock import Clock
@@ -29,8 +30,7 @@ _KEPT_BYTES = 1024 * 1024
 _MAX_CHANGES = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """Items in a row, oldest first.
 
     Attributes:
@@ -44,8 +44,7 @@ class Batch:
     total: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Page:
+class _Page(Struct, frozen=True):
     """A page on its way: its items have the places from `first` to before `end`."""
 
     first: int

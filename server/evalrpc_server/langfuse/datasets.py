@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from evalrpc_server.domain.datasets import Dataset, DatasetItem
 from evalrpc_server.domain.documents import Document
@@ -64,8 +64,7 @@ _decode_item = msgspec.json.Decoder(_ItemBody)
 _decode_page = msgspec.json.Decoder(_PageBody)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
+class Listing(Struct, frozen=True, kw_only=True):
     """A page of a dataset's items, newest first, without the archived ones.
 
     Attributes:

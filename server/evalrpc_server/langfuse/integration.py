@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from evalrpc_server.datasets.port import DataSource
 from evalrpc_server.domain.clock import Clock

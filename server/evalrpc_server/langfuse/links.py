@@ -7,9 +7,9 @@ once the server has had the time to show it.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass
 
 import msgspec
+from msgspec import Struct
 
 from evalrpc_server.domain.clock import Clock
 from evalrpc_server.domain.documents import JsonValue
@@ -45,8 +45,7 @@ def link_payload(item: str, trace: str, trial: int) -> str:
     return msgspec.json.encode(Link(item, trace, trial)).decode("utf-8")
 
 
-@dataclass(frozen=True, slots=True)
-class LinkBatch:
+class LinkBatch(Struct, frozen=True):
     """One link; Langfuse takes no more at once."""
 
     positions: Sequence[int]
@@ -54,8 +53,7 @@ class LinkBatch:
     link: Link
 
 
-@dataclass(frozen=True, slots=True)
-class _Shown:
+class _Shown(Struct, frozen=True):
     """The traces that a run has items of, as they were read at a time."""
 
     time: float

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from evalrpc_server.domain.clock import Clock
 from evalrpc_server.domain.evaluations import Evaluation

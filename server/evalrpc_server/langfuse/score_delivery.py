@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, replace
 from typing import Protocol
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from evalrpc_server import __version__
 from evalrpc_server.langfuse import records
@@ -45,8 +46,7 @@ _decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreBatch:
+class ScoreBatch(Struct, frozen=True):
     """Scores that travel together: queued records, each with its payload as bytes."""
 
     queued: Sequence[QueuedRecord]

@@ -11,10 +11,10 @@ import asyncio
 from array import array
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from evalrpc_server.datasets.port import DataSourceError
 from evalrpc_server.domain.datasets import DatasetItem
@@ -31,8 +31,7 @@ _PAGE_BYTES = 4 * 1024 * 1024
 _NAMED = 5
 
 
-@dataclass(frozen=True, slots=True)
-class SelectedPage:
+class SelectedPage(Struct, frozen=True):
     """Selected items in a row; `cursor` goes on behind them, `last` tells that none follow."""
 
     items: Sequence[DatasetItem]

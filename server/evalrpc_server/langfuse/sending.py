@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
+
+from msgspec import Struct, field
 
 from evalrpc_server.langfuse.api import ApiError
 from evalrpc_server.store.port import QueuedRecord
@@ -12,8 +13,7 @@ from evalrpc_server.store.port import QueuedRecord
 _REFUSALS = frozenset({400, 404, 409, 410, 413, 422})
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(Struct, frozen=True):
     """What became of records, by position. `deferred` ones could not be sent yet, and stay queued."""
 
     accepted: Sequence[int] = ()

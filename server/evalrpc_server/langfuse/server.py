@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from evalrpc_server.domain.clock import Clock
 from evalrpc_server.domain.langfuse import LinkMode
@@ -31,8 +32,7 @@ class Generation(StrEnum):
     EVENTS_ONLY = "events_only"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerInfo:
+class ServerInfo(Struct, frozen=True, kw_only=True):
     """What a server told.
 
     Attributes:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct
 
 from evalrpc_server.domain.clock import Clock
 from evalrpc_server.domain.datasets import Link
@@ -27,16 +28,14 @@ _MOST = 10_000
 V = TypeVar("V")
 
 
-@dataclass(frozen=True, slots=True)
-class RunItem:
+class RunItem(Struct, frozen=True):
     """A dataset run item: its own id, and that of its run."""
 
     id: str
     run_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Key:
+class _Key(Struct, frozen=True):
     """What two requests for the same run item have in common."""
 
     run_name: str

@@ -7,8 +7,9 @@ import gzip
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from itertools import groupby
+
+from msgspec import Struct
 
 from evalrpc_server import __version__
 from evalrpc_server.domain.clock import Clock
@@ -42,8 +43,7 @@ _SLICE_SECONDS = 0.002
 _ENCODERS = 64
 
 
-@dataclass(slots=True)
-class TraceBatch:
+class TraceBatch(Struct):
     """Traces that are exported together.
 
     Attributes:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import zlib
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
 
 import httpx
+from msgspec import Struct
 
 ACCEPT_ENCODING = "gzip, deflate"
 """The content codings that `read_body` undoes."""
@@ -36,8 +36,7 @@ class TruncatedError(Exception):
         self.received = received
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(Struct, frozen=True):
     """What was read of a body.
 
     Attributes:

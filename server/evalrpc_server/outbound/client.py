@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 import httpx
+from msgspec import Struct
 
 from evalrpc_server.domain.documents import MAX_DOCUMENT_BYTES
 from evalrpc_server.outbound.body import BodyError, BodyStream, TruncatedError, read_body
@@ -40,8 +40,7 @@ _ERROR_BODY_BYTES = 64 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpRequest:
+class HttpRequest(Struct, frozen=True, kw_only=True):
     """One call.
 
     Attributes:
@@ -65,8 +64,7 @@ class HttpRequest:
     sealed: Collection[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class HttpResponse:
+class HttpResponse(Struct, frozen=True):
     """An answer, read to its end; header names are in lower case."""
 
     status: int
@@ -74,8 +72,7 @@ class HttpResponse:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _Opened:
+class _Opened(Struct, frozen=True):
     """An answer whose body is yet to read; `url` is where it came from."""
 
     response: httpx.Response

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from evalrpc_server.outbound.http_failures import too_large, unfinished
 from evalrpc_server.outbound.streams import HttpStream
@@ -15,8 +16,7 @@ DONE = "[DONE]"
 _BOM = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True, slots=True)
-class ServerSentEvent:
+class ServerSentEvent(Struct, frozen=True):
     """One event.
 
     Attributes:

@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from ipaddress import ip_network
+
+from msgspec import Struct
 
 from evalrpc_server.outbound.reach import Network, Reach, addresses_of, reach
 
@@ -32,8 +33,7 @@ class PolicyError(ValueError):
     """An entry of the policy cannot be read; the message says which and why."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(Struct, frozen=True, kw_only=True):
     """One entry: a reach, a network or a host, and the only port where one is given."""
 
     text: str

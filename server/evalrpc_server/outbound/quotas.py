@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _NAMES = (
     ("x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
@@ -29,8 +30,7 @@ _LOW_SHARE = 0.02
 """The share of a quota below which it counts as used up: calls are under way that it does not know of yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Quota:
+class Quota(Struct, frozen=True):
     """One quota.
 
     Attributes:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 import httpx
+from msgspec import Struct
 
 AddressCheck = Callable[[str, str, int], str | None]
 """Takes the host, address and port of a connection to be made; returns why it must not be, or None when it may."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutboundSettings:
+class OutboundSettings(Struct, frozen=True, kw_only=True):
     """What all calls have in common.
 
     Attributes:

@@ -6,17 +6,16 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
 
 import httpx
+from msgspec import Struct
 
 from evalrpc_server.outbound.body import BodyError, Decoder
 from evalrpc_server.outbound.failures import CallFailedError
 from evalrpc_server.outbound.http_failures import stalled, too_large, truncated, wrong_coding
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamLimits:
+class StreamLimits(Struct, frozen=True, kw_only=True):
     """How much a streamed answer may take.
 
     Attributes:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from msgspec import Struct
 
 from evalrpc_server.addresses import ListenError
 from evalrpc_server.rpc.auth import certificate_name
@@ -28,8 +28,7 @@ _RELISTEN_SECONDS = 0.05
 _UNLIMITED = 10.0 * 365 * 24 * 3600
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(Struct, frozen=True):
     """A service to be served.
 
     Attributes:

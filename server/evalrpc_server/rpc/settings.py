@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TlsFiles:
+
+class TlsFiles(Struct, frozen=True, kw_only=True):
     """Where the server's identity is.
 
     Attributes:
@@ -21,8 +21,7 @@ class TlsFiles:
     client_authorities: Path | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RpcSettings:
+class RpcSettings(Struct, frozen=True, kw_only=True):
     """The gRPC server's settings.
 
     Attributes:

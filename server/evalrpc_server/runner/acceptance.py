@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from evalrpc_server.domain.clock import Clock
 from evalrpc_server.domain.credentials import Replace
@@ -37,8 +38,7 @@ def split_reference(reference: str) -> tuple[str, int | None]:
     return name, int(version) if version else None
 
 
-@dataclass(slots=True)
-class _Findings:
+class _Findings(Struct):
     """The evaluators of a spec with exact references, what these refer to, and what is wrong with them."""
 
     evaluators: list[EvaluatorSpec] = field(default_factory=list)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from evalrpc_server.domain.clock import Clock
 from evalrpc_server.domain.experiments import Experiment

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from evalrpc_server.domain.calibration import Calibration, LabelledOutput
 from evalrpc_server.domain.errors import InvalidRequestError, Violation

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from evalrpc_server.domain.events import Event
 from evalrpc_server.domain.results import ItemResult
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Published:
+class Published(Struct, frozen=True, eq=False):
     """A stored event on its way to watchers.
 
     Attributes:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterable, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.evaluations import Evaluation
@@ -17,8 +19,7 @@ from evalrpc_server.evaluators.port import Case, Evaluator, EvaluatorError, RunE
 from evalrpc_server.runner.faults import fault
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """An evaluator as the spec has it.
 
     Attributes:
@@ -30,8 +31,7 @@ class Member:
     reference: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judge:
+class Judge(Struct, frozen=True, kw_only=True):
     """An evaluator of items, or several that are asked together and answer with one evaluation each.
 
     Attributes:
@@ -70,8 +70,7 @@ class Judge:
         return [(_error(member, error),) for member in self.members]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunJudge:
+class RunJudge(Struct, frozen=True, kw_only=True):
     """An evaluator of runs; `timeout` is in seconds."""
 
     member: Member

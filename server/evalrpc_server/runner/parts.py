@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from evalrpc_server.domain.limits import EndpointLimit
 from evalrpc_server.runner.collection import Collection
@@ -14,8 +15,7 @@ from evalrpc_server.runner.judging import RunJudge
 from evalrpc_server.runner.pipeline import Pipeline
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class Parts(Struct, frozen=True, kw_only=True):
     """The parts of one run, all built from the experiment's spec.
 
     Attributes:

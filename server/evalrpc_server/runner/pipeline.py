@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from evalrpc_server.domain.clock import Clock
 from evalrpc_server.domain.documents import MAX_DOCUMENT_BYTES
@@ -33,16 +35,14 @@ from evalrpc_server.runner.slots import Slots, give_way
 from evalrpc_server.targets.port import Target, TaskAnswer, TaskCall, TaskError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Attempt:
+class _Attempt(Struct, frozen=True, kw_only=True):
     start_time: datetime
     duration: float
     answer: TaskAnswer | None = None
     failure: TaskError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Asking:
+class _Asking(Struct, frozen=True):
     """What evaluators of one trial are asked with: kept answers, the trial's calls, the task's end (monotonic)."""
 
     kept: Kept
@@ -50,8 +50,7 @@ class _Asking:
     task_end: float
 
 
-@dataclass(slots=True)
-class Calls:
+class Calls(Struct):
     """The calls of one trial so far: what they took, and how far it is, should it be cut off.
 
     Attributes:
@@ -105,8 +104,7 @@ class Calls:
         return [FailedAttempt(start_time=self.start_time, duration=seconds, error=error)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pipeline:
+class Pipeline(Struct, frozen=True, kw_only=True):
     """What a trial goes through, built once from an experiment's spec.
 
     Attributes:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from evalrpc_server import failpoints
 from evalrpc_server.domain.clock import Clock
@@ -30,8 +32,7 @@ _MAX_BATCH = 500
 _MAX_PAUSE = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Change:
+class _Change(Struct, frozen=True):
     """A change of state; its fields replace the experiment's."""
 
     state: State
@@ -41,8 +42,7 @@ class _Change:
     conclusion: Conclusion = NOTHING_CONCLUDED
 
 
-@dataclass(frozen=True, slots=True)
-class _Result:
+class _Result(Struct, frozen=True):
     """A result, and what its calls took."""
 
     result: ItemResult
@@ -50,15 +50,13 @@ class _Result:
     evaluations: Spending
 
 
-@dataclass(frozen=True, slots=True)
-class _Wait:
+class _Wait(Struct, frozen=True):
     """The run waits for something, or does not any more."""
 
     waiting: Error | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Settled:
+class _Settled(Struct, frozen=True):
     """What the run had to know before it could begin is known."""
 
     experiment: Experiment

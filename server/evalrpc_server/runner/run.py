@@ -6,8 +6,9 @@ import asyncio
 import enum
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from evalrpc_server.datasets.port import DataSourceError
 from evalrpc_server.domain.clock import Clock

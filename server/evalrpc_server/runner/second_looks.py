@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from evalrpc_server.domain.clock import Clock
 from evalrpc_server.domain.errors import InvalidRequestError, NotFoundError, PreconditionError, Violation

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.store.port import ExperimentStore
@@ -11,8 +12,7 @@ from evalrpc_server.store.port import ExperimentStore
 _PAGE = 500
 
 
-@dataclass(frozen=True, slots=True)
-class StoredResults:
+class StoredResults(Struct, frozen=True):
     """All results of an experiment in item order and in chunks. Each iteration begins with the first."""
 
     store: ExperimentStore

@@ -1,6 +1,6 @@
 """Domain values as the text that is stored.
 
-JSON by msgspec, straight from the domain's dataclasses, so that a field added to them with a default is stored from then on
+JSON by msgspec, straight from the domain's structs, so that a field added to them with a default is stored from then on
 and older rows stay readable. What is stored once elsewhere is left out: an experiment's spec, a result's item. Specs are
 written and read by their own models.
 """
@@ -8,12 +8,13 @@ written and read by their own models.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields, make_dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar
 
 import msgspec
+from msgspec import NODEFAULT, Struct, defstruct, field
+from msgspec.structs import FieldInfo, fields
 from pydantic import BaseModel, ValidationError
 
 from evalrpc_server.domain.events import Checkpoint, Event, EventBody, RunEvaluations
@@ -46,42 +47,37 @@ def _read_model(model: type, value: object) -> object:
 _encode = msgspec.json.Encoder(enc_hook=_write_model).encode
 
 
-def _without(model: type, left_out: str) -> type:
-    """Makes a dataclass like another one, without one of its fields."""
-    types = get_type_hints(model)
-    columns = []
-    for each in fields(model):
-        if each.default is not MISSING:
-            columns.append((each.name, types[each.name], field(default=each.default)))
-        elif each.default_factory is not MISSING:
-            columns.append((each.name, types[each.name], field(default_factory=each.default_factory)))
-        elif each.name != left_out:
-            columns.append((each.name, types[each.name], field()))
-    return make_dataclass(f"Stored{model.__name__}", columns, kw_only=True, slots=True)
+def _without(model: type[Struct], left_out: str) -> type[Struct]:
+    """Makes a struct like another one, without one of its fields."""
+    columns = [(each.name, each.type, _default(each)) for each in fields(model) if each.name != left_out]
+    return defstruct(f"Stored{model.__name__}", columns, kw_only=True)
+
+
+def _default(column: FieldInfo) -> Any:
+    if column.default_factory is not NODEFAULT:
+        return field(default_factory=column.default_factory)
+    return field() if column.default is NODEFAULT else field(default=column.default)
 
 
 _StoredExperiment: Any = _without(Experiment, "spec")
 _StoredResult: Any = _without(ItemResult, "item")
-_EXPERIMENT_FIELDS = tuple(each.name for each in fields(_StoredExperiment))
-_RESULT_FIELDS = tuple(each.name for each in fields(_StoredResult))
+_EXPERIMENT_FIELDS: tuple[str, ...] = _StoredExperiment.__struct_fields__
+_RESULT_FIELDS: tuple[str, ...] = _StoredResult.__struct_fields__
 
 
-@dataclass(slots=True, kw_only=True)
-class _ExperimentPayload:
+class _ExperimentPayload(Struct, kw_only=True):
     time: datetime
     progress: Progress
     body: _StoredExperiment
 
 
-@dataclass(slots=True, kw_only=True)
-class _ResultPayload:
+class _ResultPayload(Struct, kw_only=True):
     time: datetime
     progress: Progress
     body: _StoredResult
 
 
-@dataclass(slots=True, kw_only=True)
-class _RunEvaluationsPayload:
+class _RunEvaluationsPayload(Struct, kw_only=True):
     time: datetime
     progress: Progress
     body: RunEvaluations
@@ -95,7 +91,7 @@ _decoders: Mapping[str, msgspec.json.Decoder[Any]] = {
 }
 
 
-class _StoredEvaluation(msgspec.Struct, gc=False):
+class _StoredEvaluation(Struct, gc=False):
     """What statistics read of an evaluation."""
 
     name: str
@@ -103,11 +99,11 @@ class _StoredEvaluation(msgspec.Struct, gc=False):
     error: Any = None
 
 
-class _StoredScores(msgspec.Struct):
+class _StoredScores(Struct):
     evaluations: tuple[_StoredEvaluation, ...] = ()
 
 
-class _ScoresPayload(msgspec.Struct):
+class _ScoresPayload(Struct):
     body: _StoredScores
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol, TypeAlias
+
+from msgspec import Struct
 
 from evalrpc_server.store.port import StoreError
 
@@ -65,8 +66,7 @@ class Connection(Protocol):
         """Ends the session."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Survey:
+class Survey(Struct, frozen=True, kw_only=True):
     """What a look at a database shows, without changing anything.
 
     Attributes:

@@ -9,10 +9,11 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from evalrpc_server import failpoints
 from evalrpc_server.store.connection import ATTEMPTS, Connection, ConnectionLostError
@@ -29,8 +30,7 @@ MAX_WAITING_SIZE = 32 * 1024 * 1024
 _logger = logging.getLogger(__name__)
 
 
-@dataclass(slots=True, eq=False)
-class _Write:
+class _Write(Struct, eq=False):
     """One write in the queue; `outcome` is its result, or the exception that it failed with."""
 
     operation: Callable[[Connection, Sequence[Any]], Sequence[Any]]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from evalrpc_server.store.connection import Survey
 from evalrpc_server.store.migrations import all_steps
 from evalrpc_server.store.registry import open_driver
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreReport:
+class StoreReport(Struct, frozen=True, kw_only=True):
     """A store as it is.
 
     Attributes:

@@ -8,9 +8,10 @@ characters of text, and hold at least one entry where there is one.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
+
+from msgspec import Struct
 
 from evalrpc_server.domain.events import Event
 from evalrpc_server.domain.experiments import Experiment, State
@@ -40,8 +41,7 @@ class InvalidCursorError(ValueError):
     """A cursor that no page of this kind gave."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutboxRecord:
+class OutboxRecord(Struct, frozen=True, kw_only=True):
     """Something to be delivered to Langfuse, stored in the same commit as what it tells of.
 
     Attributes:
@@ -61,8 +61,7 @@ class OutboxRecord:
     records: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Commit:
+class Commit(Struct, frozen=True, kw_only=True):
     """Changes to one experiment that become durable together.
 
     Attributes:
@@ -86,40 +85,35 @@ class ResultOrder(Enum):
     COMPLETION = "completion"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExperimentPage:
+class ExperimentPage(Struct, frozen=True, kw_only=True):
     """Experiments, newest first; `next_cursor` is empty at the end."""
 
     experiments: Sequence[Experiment]
     next_cursor: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResultPage:
+class ResultPage(Struct, frozen=True, kw_only=True):
     """Results in the order asked for; `next_cursor` is empty at the end."""
 
     results: Sequence[ItemResult]
     next_cursor: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScorePage:
+class ScorePage(Struct, frozen=True, kw_only=True):
     """Scores by item index and trial; an item's trials may go on on the next page. `next_cursor` is empty at the end."""
 
     trials: Sequence[TrialScores]
     next_cursor: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluatorPage:
+class EvaluatorPage(Struct, frozen=True, kw_only=True):
     """Registered evaluators; `next_cursor` is empty at the end."""
 
     evaluators: Sequence[RegisteredEvaluator]
     next_cursor: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Creation:
+class Creation(Struct, frozen=True, kw_only=True):
     """What became of a request to create an experiment.
 
     Attributes:
@@ -133,8 +127,7 @@ class Creation:
     same_content: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemCollection:
+class ItemCollection(Struct, frozen=True, kw_only=True):
     """Items in a row, of one upload or one experiment.
 
     Attributes:
@@ -296,8 +289,7 @@ class EvaluatorStore(Protocol):
         """Deletes a version, or all of a name, and returns how many. A deleted version's number is not given again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutboxCounts:
+class OutboxCounts(Struct, frozen=True, kw_only=True):
     """Outbox records of one experiment, by what became of them, and the newest refusal."""
 
     queued: int = 0
@@ -306,16 +298,14 @@ class OutboxCounts:
     last_error: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueuedRecord:
+class QueuedRecord(Struct, frozen=True, kw_only=True):
     """A record to deliver; positions grow in the order of storing."""
 
     position: int
     record: OutboxRecord
 
 
-@dataclass(frozen=True, slots=True)
-class RecordState:
+class RecordState(Struct, frozen=True):
     """What became of one record; `error` says why it was rejected."""
 
     delivered: Delivered

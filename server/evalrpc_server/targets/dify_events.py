@@ -6,7 +6,8 @@ https://docs.dify.ai/api-reference
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from evalrpc_server.domain.documents import JsonValue
 from evalrpc_server.domain.results import Context
@@ -20,8 +21,7 @@ _MOST_TOOL_CALLS = 50
 _MOST_OBSERVED = 2000  # characters of what a tool gave
 
 
-@dataclass(slots=True)
-class Transcript:
+class Transcript(Struct):
     """What an application has said so far, put together from events.
 
     Attributes:

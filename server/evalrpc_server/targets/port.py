@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from evalrpc_server.domain.documents import Document
 from evalrpc_server.domain.errors import Error
@@ -13,8 +14,7 @@ from evalrpc_server.domain.results import Context
 from evalrpc_server.domain.usage import Usage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskCall:
+class TaskCall(Struct, frozen=True, kw_only=True):
     """One attempt at one trial of one item.
 
     Attributes:
@@ -39,8 +39,7 @@ class TaskCall:
         return f"00-{self.trace_id}-{self.span_id}-01"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskAnswer:
+class TaskAnswer(Struct, frozen=True, kw_only=True):
     """What a task answered: its output and what it said about it."""
 
     output: Document

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import httpx
 import msgspec
+from msgspec import Struct
 
 from evalrpc_server.domain.documents import JsonValue
 from evalrpc_server.domain.spec.llm_tasks import RagflowRoute, RagflowTask
@@ -19,8 +19,7 @@ _API = "/api/v1"
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where a call may be had.
 
     Attributes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from evalrpc_server.domain.spec.tasks import TaskSpec
 from evalrpc_server.outbound.outbound import Outbound
@@ -17,8 +18,7 @@ from evalrpc_server.targets.worker import WorkerTarget
 from evalrpc_server.workers.hub import Workers
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TargetResources:
+class TargetResources(Struct, frozen=True, kw_only=True):
     """What targets are made with.
 
     Attributes:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import httpx
 import msgspec
+from msgspec import Struct
 
 from evalrpc_server.domain.documents import (
     MAX_DOCUMENT_BYTES,
@@ -34,8 +34,7 @@ MAX_QUOTED = 500
 """How many characters of an application's own message an error quotes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What an application answered.
 
     Attributes:
@@ -236,8 +235,7 @@ def said_about_itself(**fields: JsonValue) -> Document | None:
     return document_from_value(known) if known else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContextShape:
+class ContextShape(Struct, frozen=True, kw_only=True):
     """Under which names an application's passages have what; of several names the first that is there."""
 
     text: Sequence[str] = ("content",)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from evalrpc_server.domain.documents import JsonValue
 from evalrpc_server.domain.errors import InvalidRequestError, Violation
@@ -16,8 +17,7 @@ PAYLOAD = "payload"
 _MAX_ENCODINGS = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class Delivery(Struct, frozen=True, kw_only=True):
     """What a webhook says.
 
     Attributes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from evalrpc_server.domain.definitions import Definition
 from evalrpc_server.domain.documents import JsonValue
@@ -22,8 +23,7 @@ EXPERIMENT = "experiment"
 _MAX_NAME = 255
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpecNames:
+class SpecNames(Struct, frozen=True, kw_only=True):
     """How specs are read; the words of the contract are not known here.
 
     Attributes:
@@ -35,8 +35,7 @@ class SpecNames:
     read: Callable[[Mapping[str, JsonValue], str], Mapping[str, JsonValue]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(Struct, frozen=True, kw_only=True):
     """The members of a spec, and the keys of the payload that mean nothing to anybody here."""
 
     fields: Mapping[str, JsonValue]

@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 HEADER = "x-langfuse-signature"
 
@@ -22,8 +23,7 @@ class SignatureError(Exception):
     """The signature is not good; the message says why, for the log and the sender."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Signature:
+class _Signature(Struct, frozen=True):
     time: str
     digests: Sequence[str]
 

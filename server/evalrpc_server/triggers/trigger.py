@@ -7,9 +7,10 @@ import hashlib
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from datetime import UTC, timedelta
 from typing import Protocol
+
+from msgspec import Struct
 
 from evalrpc_server.domain.clock import Clock
 from evalrpc_server.domain.definitions import Definition
@@ -48,8 +49,7 @@ class DefinitionSource(Protocol):
         """Returns a definition; raises NotFoundError where there is none of that name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TriggerSettings:
+class TriggerSettings(Struct, frozen=True, kw_only=True):
     """How triggered runs are made.
 
     Attributes:
@@ -61,8 +61,7 @@ class TriggerSettings:
     ragflow_url: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Triggered:
+class Triggered(Struct, frozen=True, kw_only=True):
     """What came of a webhook.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from evalrpc_server.domain.documents import Document
 
@@ -16,16 +17,14 @@ class FunctionKind(StrEnum):
     RUN_EVALUATOR = "RUN_EVALUATOR"
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionRef:
+class FunctionRef(Struct, frozen=True):
     """What a call asks for: a name, as a certain kind."""
 
     name: str
     kind: FunctionKind
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostedFunction:
+class HostedFunction(Struct, frozen=True, kw_only=True):
     """A function as a worker introduces it; `input_schema` is a JSON Schema, None for any input."""
 
     name: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from evalrpc_server.workers.work import HandedBack, Outcome, Work
 
@@ -12,8 +13,7 @@ if TYPE_CHECKING:
     from evalrpc_server.workers.roster import Worker
 
 
-@dataclass(slots=True, eq=False)
-class Lease:
+class Lease(Struct, eq=False):
     """One attempt at a call, in the hands of a worker.
 
     Attributes:

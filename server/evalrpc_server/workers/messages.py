@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from evalrpc_server.domain.errors import RequestError
 from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.workers.work import Work
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(Struct, frozen=True):
     """A call, under the token of this attempt."""
 
     token: str
     work: Work
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chunk:
+class Chunk(Struct, frozen=True, kw_only=True):
     """The next results for a run evaluator; `number` is from 1."""
 
     token: str
@@ -29,38 +28,33 @@ class Chunk:
     last: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Acknowledgement:
+class Acknowledgement(Struct, frozen=True):
     """A report is stored, or is ignored for good."""
 
     token: str
     ignored: bool
 
 
-@dataclass(frozen=True, slots=True)
-class HeartbeatAnswer:
+class HeartbeatAnswer(Struct, frozen=True):
     """Tokens that the worker listed and that are not its own any more."""
 
     lost: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Cancellation:
+class Cancellation(Struct, frozen=True):
     """A call is to be stopped."""
 
     token: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class DrainNotice:
+class DrainNotice(Struct, frozen=True):
     """The server shuts down within so many seconds."""
 
     grace: float
 
 
-@dataclass(frozen=True, slots=True)
-class Farewell:
+class Farewell(Struct, frozen=True):
     """The server ends the stream."""
 
     reason: str

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Collection
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from evalrpc_server.workers.functions import FunctionRef
 from evalrpc_server.workers.leases import Lease
 from evalrpc_server.workers.work import Work
 
 
-@dataclass(slots=True, eq=False)
-class Waiting:
+class Waiting(Struct, eq=False):
     """A call that waits.
 
     Attributes:

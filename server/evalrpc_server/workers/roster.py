@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Coroutine, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct, field
 
 from evalrpc_server.domain.errors import RequestError
 from evalrpc_server.domain.reasons import Reason
@@ -16,8 +17,7 @@ from evalrpc_server.workers.leases import Lease
 from evalrpc_server.workers.messages import Link
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Introduction:
+class Introduction(Struct, frozen=True, kw_only=True):
     """How a worker introduces itself; `max_in_flight` is how many calls it takes at once."""
 
     worker_id: str
@@ -35,8 +35,7 @@ class WorkerState(StrEnum):
     DISCONNECTED = "DISCONNECTED"
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
-class Session:
+class Session(Struct, eq=False, kw_only=True):
     """One stream of a worker's; the newest one counts.
 
     Attributes:
@@ -63,8 +62,7 @@ class Session:
         return self.worker.session is self
 
 
-@dataclass(slots=True, eq=False)
-class Worker:
+class Worker(Struct, eq=False):
     """A worker, across its sessions.
 
     Attributes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.evaluations import Evaluation
@@ -14,24 +15,21 @@ from evalrpc_server.targets.port import TaskAnswer, TaskCall
 from evalrpc_server.workers.functions import FunctionRef
 
 
-@dataclass(frozen=True, slots=True)
-class TaskWork:
+class TaskWork(Struct, frozen=True):
     """A call of a task."""
 
     call: TaskCall
     include_expected_output: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ItemWork:
+class ItemWork(Struct, frozen=True):
     """A case for an evaluator; `evaluator` names its evaluations."""
 
     case: Case
     evaluator: str
 
 
-@dataclass(frozen=True, slots=True)
-class RunWork:
+class RunWork(Struct, frozen=True):
     """A run for a run evaluator; the results are read anew for each worker that takes it."""
 
     experiment: ExperimentRef
@@ -39,8 +37,7 @@ class RunWork:
     results: AsyncIterable[Sequence[ItemResult]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class Work(Struct, frozen=True, kw_only=True):
     """One call of a hosted function.
 
     Attributes:
@@ -62,29 +59,25 @@ class Work:
     trace_context: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(Struct, frozen=True):
     """A task's answer."""
 
     answer: TaskAnswer
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluated:
+class Evaluated(Struct, frozen=True):
     """What an evaluator said."""
 
     evaluations: tuple[Evaluation, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True):
     """The function failed."""
 
     error: Error
 
 
-@dataclass(frozen=True, slots=True)
-class HandedBack:
+class HandedBack(Struct, frozen=True):
     """The worker did not begin."""
 
     reason: str

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
 from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.evaluators.judge import baselines

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.experiments import Progress, State

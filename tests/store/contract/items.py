@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from evalrpc_server.domain.documents import Document
 from evalrpc_server.domain.items import Item

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import cast
 
 import pytest
+from msgspec.structs import replace
 
 from evalrpc_server import failpoints
 from evalrpc_server.domain.evaluations import Evaluation

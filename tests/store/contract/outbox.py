@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from evalrpc_server.domain.scores import Delivered
 from evalrpc_server.store.port import OutboxCounts, RecordState, Store

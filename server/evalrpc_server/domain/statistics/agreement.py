@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from evalrpc_server.domain.statistics.distributions import critical_normal
 from evalrpc_server.domain.statistics.intervals import DEFAULT_CONFIDENCE, Interval, rate_interval
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Agreement:
+class Agreement(Struct, frozen=True, kw_only=True):
     """The agreement of two raters over `n` things; None where it is not defined.
 
     Attributes:

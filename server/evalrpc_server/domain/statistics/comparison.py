@@ -5,9 +5,11 @@ from __future__ import annotations
 import heapq
 from array import array
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import isnan
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from evalrpc_server.domain.statistics.distributions import sign_test
 from evalrpc_server.domain.statistics.intervals import DEFAULT_CONFIDENCE
@@ -26,8 +28,7 @@ class Verdict(StrEnum):
     INCONCLUSIVE = "INCONCLUSIVE"
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """How runs are compared.
 
     Attributes:
@@ -51,8 +52,7 @@ class Rules:
         return self.margins.get(name, self.margin)
 
 
-@dataclass(frozen=True, slots=True)
-class FlippedItem:
+class FlippedItem(Struct, frozen=True):
     """An item whose value changed: its places in both runs, and both values."""
 
     baseline_place: int
@@ -61,8 +61,7 @@ class FlippedItem:
     candidate_value: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluationComparison:
+class EvaluationComparison(Struct, frozen=True, kw_only=True):
     """One evaluation in both runs, over the items that have a value in both.
 
     Attributes:
@@ -102,8 +101,7 @@ class EvaluationComparison:
         return self.candidate_mean - self.baseline_mean if self.paired is None else self.paired.difference
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunComparison:
+class RunComparison(Struct, frozen=True, kw_only=True):
     """Two runs side by side.
 
     Attributes:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from evalrpc_server.domain.statistics.distributions import critical_normal, critical_student
 
 DEFAULT_CONFIDENCE = 0.95
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interval:
+class Interval(Struct, frozen=True, kw_only=True):
     """An interval that holds the true value with a confidence, such as 0.95."""
 
     low: float

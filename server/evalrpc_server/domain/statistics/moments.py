@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
 def total(values: Iterable[float]) -> float:
@@ -17,8 +18,7 @@ def total(values: Iterable[float]) -> float:
         return sum(numbers)
 
 
-@dataclass(frozen=True, slots=True)
-class Moments:
+class Moments(Struct, frozen=True):
     """What is known of values in a row.
 
     Attributes:
@@ -54,8 +54,7 @@ def moments(values: Sequence[float]) -> Moments:
     return Moments(n, mean, total(array("d", (each * each for each in deviations))) / (n - 1))
 
 
-@dataclass(frozen=True, slots=True)
-class Clustered:
+class Clustered(Struct, frozen=True):
     """The standard error of a mean of values in clusters; `clusters` tells how many there are."""
 
     standard_error: float

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+
+from msgspec import Struct
 
 from evalrpc_server.domain.statistics.distributions import (
     critical_normal,
@@ -37,8 +38,7 @@ class Test(StrEnum):
     __test__ = False  # to pytest, which collects what is named so
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PairedDifference:
+class PairedDifference(Struct, frozen=True, kw_only=True):
     """The mean of differences, candidate less baseline, and how sure it is.
 
     Attributes:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from evalrpc_server.domain.statistics.distributions import normal_quantile
 from evalrpc_server.domain.statistics.moments import moments
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Variances:
+class Variances(Struct, frozen=True, kw_only=True):
     """What scatters.
 
     Attributes:
@@ -41,8 +41,7 @@ def items_needed(
     return max(2, math.ceil(needed)) if needed < sys.maxsize else sys.maxsize
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scatter:
+class Scatter(Struct, frozen=True, kw_only=True):
     """How the values of one run scatter.
 
     Attributes:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 PROBABILITIES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """The quantiles that summaries tell."""
 
 
-@dataclass(frozen=True, slots=True)
-class Quantile:
+class Quantile(Struct, frozen=True):
     """A value that the share `probability` of values is not above."""
 
     probability: float

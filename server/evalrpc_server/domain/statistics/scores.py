@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from itertools import groupby
 from math import isnan, nan
 from operator import attrgetter
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from evalrpc_server.domain.evaluations import Value
 from evalrpc_server.domain.statistics.trials import Reducers
@@ -42,8 +43,7 @@ class TrialScores(NamedTuple):
     cluster: str | None = None
 
 
-@dataclass(slots=True)
-class Column:
+class Column(Struct):
     """The values of one evaluation, one per item; NaN where an item has none.
 
     Attributes:
@@ -76,8 +76,7 @@ class Column:
         return array("d", (value for value in self.values if not isnan(value)))
 
 
-@dataclass(slots=True)
-class Reduced:
+class Reduced(Struct):
     """A run's scores, trials reduced: 8 bytes for an item and evaluation, besides the items' ids.
 
     Attributes:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from math import isfinite
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from evalrpc_server.domain.evaluations import Value
 from evalrpc_server.domain.statistics.intervals import (
@@ -23,8 +25,7 @@ MAX_LABELS = 100
 """How many different labels are counted; the others only count in `n`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluationSummary:
+class EvaluationSummary(Struct, frozen=True, kw_only=True):
     """The evaluations of one name. All but the counts are over items, and None where they cannot be computed.
 
     Attributes:
@@ -55,8 +56,7 @@ class EvaluationSummary:
     clusters: int = 0
 
 
-@dataclass(slots=True)
-class _Tally:
+class _Tally(Struct):
     n: int = 0
     unscored: int = 0
     errors: int = 0

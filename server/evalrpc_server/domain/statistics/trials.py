@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from statistics import median, multimode
+
+from msgspec import Struct
 
 from evalrpc_server.domain.evaluations import Value
 from evalrpc_server.domain.statistics.moments import total
@@ -29,8 +30,7 @@ class Reduction(StrEnum):
         return self in {Reduction.AT_LEAST_K, Reduction.PASS_AT_K, Reduction.PASS_HAT_K}
 
 
-@dataclass(frozen=True, slots=True)
-class Reducer:
+class Reducer(Struct, frozen=True):
     """A reduction with its parameters: `k` trials, of which a number from `pass_threshold` on passes."""
 
     reduction: Reduction = Reduction.MEAN
@@ -62,8 +62,7 @@ class Reducer:
         return not isinstance(value, str) and float(value) >= self.pass_threshold
 
 
-@dataclass(frozen=True, slots=True)
-class Reducers:
+class Reducers(Struct, frozen=True):
     """The reducer of every evaluation: one of its own by name, or the one of all others."""
 
     own: Mapping[str, Reducer]

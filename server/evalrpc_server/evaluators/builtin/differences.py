@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from evalrpc_server.domain.documents import JsonValue
 from evalrpc_server.evaluators.builtin.equality import equal
@@ -17,8 +17,7 @@ MAX_SIMILAR_TEXT = 10_000
 """The longest texts that are scored by their similarity."""
 
 
-@dataclass(slots=True)
-class Comparison:
+class Comparison(Struct):
     """How far two values agree.
 
     Attributes:

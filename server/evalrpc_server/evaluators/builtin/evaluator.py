@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from pydantic import ValidationError
 
 from evalrpc_server.domain.errors import Error
@@ -25,8 +25,7 @@ from evalrpc_server.evaluators.port import Case, Evaluator, EvaluatorError
 from evalrpc_server.outbound.outbound import Outbound
 
 
-@dataclass(frozen=True, slots=True)
-class _Ready:
+class _Ready(Struct, frozen=True):
     """A builtin with its parameters."""
 
     builtin: Builtin

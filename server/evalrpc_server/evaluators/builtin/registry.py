@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib.util
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
+
+from msgspec import Struct
 
 from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.evaluators.builtin.params import Params
@@ -50,8 +51,7 @@ class Fold(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Builtin:
+class Builtin(Struct, frozen=True, kw_only=True):
     """A builtin.
 
     Attributes:

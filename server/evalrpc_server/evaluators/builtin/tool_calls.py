@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
 from pydantic import Field
 
 from evalrpc_server.domain.documents import JsonValue
@@ -17,8 +17,7 @@ from evalrpc_server.evaluators.builtin.subject import Subject, kind_of, parsed
 from evalrpc_server.evaluators.builtin.verdicts import Scored, Unscored, Verdict, WrongOutput
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
+class ToolCall(Struct, frozen=True):
     """A call of a tool; `arguments` is their canonical JSON, the order of lists in them does not matter."""
 
     name: str

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from evalrpc_server.domain.documents import JsonValue
 from evalrpc_server.domain.evaluations import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(Struct, frozen=True):
     """A value with an explanation.
 
     Attributes:

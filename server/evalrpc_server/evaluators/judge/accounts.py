@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from evalrpc_server.domain.spec.judges import JudgeModel
 from evalrpc_server.domain.usage import Usage
 
 
-@dataclass(slots=True)
-class Account:
+class Account(Struct):
     """Sums up the calls of one evaluation, those included whose answer was no verdict. What is unknown once stays so."""
 
     calls: Counter[tuple[str, str]] = field(default_factory=Counter)

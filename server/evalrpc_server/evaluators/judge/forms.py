@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from evalrpc_server.domain.documents import JsonValue
 from evalrpc_server.evaluators.judge import parsing
@@ -24,8 +25,7 @@ _STATEMENTS = ("statements", "claims", "facts", "verdicts", "results")
 _CONTEXTS = ("contexts", "passages", "verdicts", "results")
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(Struct, frozen=True):
     """The form of an answer.
 
     Attributes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from evalrpc_server.domain.spec.judges import JudgeModel
 from evalrpc_server.evaluators.judge.accounts import Account
@@ -21,8 +22,7 @@ _FORMATS = ("json_schema", "json_object", "")
 _FORMAT_WORDS = (b"response_format", b"json_schema", b"json_object", b"structured output")
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """What a model wrote; `cut_off` tells that it ran into its limit of tokens."""
 
     text: str

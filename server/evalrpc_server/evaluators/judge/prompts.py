@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from evalrpc_server.evaluators.judge.forms import Form
 
@@ -42,8 +43,7 @@ REPAIR = """\
 That is not a valid answer: it {problem}. Answer again, with nothing but a JSON object of this JSON Schema: {schema}"""
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
+class Prompt(Struct, frozen=True):
     """A prompt as evaluations name it.
 
     Attributes:

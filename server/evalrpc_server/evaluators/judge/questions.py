@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from evalrpc_server.domain.documents import Document
 from evalrpc_server.domain.errors import Error
@@ -56,8 +56,7 @@ class NothingToJudgeError(Exception):
     """The case has nothing to judge by. The message is why it is unscored."""
 
 
-@dataclass(frozen=True, slots=True)
-class Inquiry:
+class Inquiry(Struct, frozen=True):
     """What one sample takes: one conversation, or two where outputs are compared in both orders.
 
     Attributes:

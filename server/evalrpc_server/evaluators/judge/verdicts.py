@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.evaluations import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What one answer says.
 
     Attributes:
@@ -22,8 +21,7 @@ class Verdict:
     unscored: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(Struct, frozen=True):
     """What came of asking a model once: a verdict or an error.
 
     Attributes:

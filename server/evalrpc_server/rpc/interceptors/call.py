@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 
 import grpc
+from msgspec import Struct, field
 
 _DEADLINE_SLACK = 0.1  # seconds; a caller's deadline passes a little earlier at the caller than here
 
@@ -17,8 +17,7 @@ UNKNOWN_METHOD = "_OTHER"
 """Stands for all methods that the server does not have; their names are the callers' choice and unlimited in number."""
 
 
-@dataclass(slots=True, eq=False)
-class Call:
+class Call(Struct, eq=False):
     """One RPC, from its arrival to its end.
 
     Attributes:

@@ -6,11 +6,11 @@ import asyncio
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, NoReturn, Self, TypeAlias
 
 import grpc
+from msgspec import Struct
 
 from evalrpc_server.domain.errors import RequestError, UnsupportedError
 from evalrpc_server.domain.reasons import Reason
@@ -101,8 +101,7 @@ def _same(message: Any) -> Any:
     return message
 
 
-@dataclass(frozen=True, slots=True)
-class _Method:
+class _Method(Struct, frozen=True):
     """A method with its handler and codec; `streaming` says whether requests are a stream."""
 
     name: str

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from evalrpc_server.domain.documents import Document
 from evalrpc_server.domain.errors import InvalidRequestError, NotFoundError, PreconditionError, Violation
@@ -27,8 +28,7 @@ _AT_ONCE = 2
 _FLIP_CHARACTERS = 700_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flip:
+class Flip(Struct, frozen=True, kw_only=True):
     """An item whose value changed, with both outputs; None where there is none."""
 
     item: Item
@@ -38,8 +38,7 @@ class Flip:
     candidate_output: Document | None
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
+class Compared(Struct, frozen=True):
     """A candidate beside its baseline: their names, what was found, and the flips of each evaluation in its order."""
 
     baseline: str

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from evalrpc_server.domain.experiments import Experiment
 from evalrpc_server.domain.gates import GateResult
@@ -17,8 +18,7 @@ from evalrpc_server.runner.comparison.runs import StoredRun
 from evalrpc_server.store.port import ExperimentStore
 
 
-@dataclass(frozen=True, slots=True)
-class Conclusion:
+class Conclusion(Struct, frozen=True):
     """What is known at the end: the statistics of each evaluation by name, and what became of the gates."""
 
     statistics: Mapping[str, EvaluationSummary] = field(default_factory=dict)

@@ -6,7 +6,8 @@ import asyncio
 from array import array
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from evalrpc_server.domain.errors import InvalidRequestError, Violation
 from evalrpc_server.domain.spec.verdicts import MeasuredVariances, PlanSpec
@@ -28,16 +29,14 @@ _TRIALS = (1, 2, 3, 5, 10)
 _MOST_ITEMS = 2**31 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """So many items with so many trials each."""
 
     trials: int
     items: int
 
 
-@dataclass(frozen=True, slots=True)
-class Plans:
+class Plans(Struct, frozen=True):
     """Plans for some numbers of trials, and the variances that they are for."""
 
     plans: Sequence[Plan]

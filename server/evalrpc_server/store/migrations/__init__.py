@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+
+from msgspec import Struct
 
 from evalrpc_server.store.connection import Connection, Driver
 from evalrpc_server.store.port import StoreError
@@ -17,8 +18,7 @@ from evalrpc_server.store.port import StoreError
 _STEP = re.compile(r"(\d{4})_\w+\.sql")
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One step of the schema: the version that it leads to and its statements."""
 
     version: int

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from evalrpc_server.domain.events import Event
 from evalrpc_server.domain.results import ItemResult
@@ -23,8 +24,7 @@ SELECT = (
 """Events with their items, for `from_row`; parameters: the collection of items, the experiment's id."""
 
 
-@dataclass(frozen=True, slots=True)
-class EventRows:
+class EventRows(Struct, frozen=True):
     """Events of one experiment as rows.
 
     Attributes:

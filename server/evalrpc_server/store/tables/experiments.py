@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from itertools import groupby, pairwise
 from operator import itemgetter
+
+from msgspec import Struct
 
 from evalrpc_server.domain.experiments import Experiment, State
 from evalrpc_server.domain.items import Item
@@ -21,8 +22,7 @@ _SELECT = "SELECT e.snapshot, s.spec, e.position FROM experiments e JOIN specs s
 _NEWEST = 2**63 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """A commit whose events are ready to be inserted."""
 
     commit: Commit
@@ -52,8 +52,7 @@ class Change:
         return self.commit.experiment.sequence - len(self.commit.events)
 
 
-@dataclass(frozen=True, slots=True)
-class New:
+class New(Struct, frozen=True):
     """A new experiment with its first events and its own items."""
 
     change: Change

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from evalrpc_server.domain.items import Item
 from evalrpc_server.store.connection import Connection, Row, insert_rows, placeholders
@@ -18,8 +19,7 @@ _ITEMS_PER_DISCARD = 2_000
 _UNUSED = "NOT EXISTS (SELECT 1 FROM experiments e WHERE e.items = collections.id)"
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
+class Append(Struct, frozen=True):
     """Items to be added to a collection, and how it goes on."""
 
     collection_id: str

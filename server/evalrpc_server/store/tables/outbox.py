@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import groupby
+
+from msgspec import Struct, field
 
 from evalrpc_server.domain.scores import Delivered
 from evalrpc_server.store.connection import Connection, insert_rows, placeholders
@@ -15,16 +16,14 @@ from evalrpc_server.store.tables.paging import fitting
 _PER_STATEMENT = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(Struct, frozen=True):
     """What became of records, by position."""
 
     accepted: Sequence[int] = ()
     rejected: Mapping[int, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
+class Split(Struct, frozen=True):
     """A queued record, by position, and those that it holds."""
 
     position: int

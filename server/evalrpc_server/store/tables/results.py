@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import cast
+
+from msgspec import Struct
 
 from evalrpc_server.domain.results import ItemResult
 from evalrpc_server.store import codec
@@ -14,8 +15,7 @@ from evalrpc_server.store.tables import events
 from evalrpc_server.store.tables.paging import fitting, parse_cursor
 
 
-@dataclass(frozen=True, slots=True)
-class _Order:
+class _Order(Struct, frozen=True):
     """How results are ordered: the columns, a cursor before the first, and what tells results from other events."""
 
     columns: tuple[str, ...]
