@@ -39,16 +39,16 @@ class Connection:
         """The next request, or None when the peer closed instead."""
         try:
             head = await self._reader.readuntil(b"\r\n\r\n")
+            line, *fields = head[:-4].split(b"\r\n")
+            headers = {
+                name.lower(): value.strip() for name, _, value in (field.partition(b":") for field in fields)
+            }
+            if headers.get(b"transfer-encoding") == b"chunked":
+                body = await self._read_chunks()
+            else:
+                body = await self._reader.readexactly(int(headers.get(b"content-length", b"0")))
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
-        line, *fields = head[:-4].split(b"\r\n")
-        headers = {
-            name.lower(): value.strip() for name, _, value in (field.partition(b":") for field in fields)
-        }
-        if headers.get(b"transfer-encoding") == b"chunked":
-            body = await self._read_chunks()
-        else:
-            body = await self._reader.readexactly(int(headers.get(b"content-length", b"0")))
         received = Received(line, headers, body, self._number)
         self._server.add(received)
         return received

@@ -20,7 +20,8 @@ from evalrpc_server.langfuse.budgets import Budgets, resource_of
 from evalrpc_server.langfuse.patience import patience_left
 from evalrpc_server.langfuse.projects import Project
 from evalrpc_server.outbound.body import ACCEPT_ENCODING
-from evalrpc_server.outbound.client import Header, HttpClient, HttpRequest
+from evalrpc_server.outbound.client import HttpClient, HttpRequest
+from evalrpc_server.outbound.exchange import Header
 from evalrpc_server.outbound.failures import CallFailedError, Failure
 from evalrpc_server.outbound.retries import RETRYABLE_STATUSES, parse_retry_after
 from evalrpc_server.outbound.secrets import Secrets

@@ -12,9 +12,6 @@ from msgspec import Struct
 ACCEPT_ENCODING = "gzip, deflate"
 """The content codings that `read_body` undoes."""
 
-BodyStream = httpx.SyncByteStream | httpx.AsyncByteStream
-"""The body of an `httpx.Response`; one that an async transport made is an `AsyncByteStream`."""
-
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 _RAW_DEFLATE = -zlib.MAX_WBITS
 _PIECE_BYTES = 64 * 1024
@@ -50,7 +47,7 @@ class Body(Struct, frozen=True):
     size: int
 
 
-async def read_body(stream: BodyStream, headers: Mapping[str, str], limit: int) -> Body:
+async def read_body(stream: httpx.AsyncByteStream, headers: Mapping[str, str], limit: int) -> Body:
     """Reads a body, and no further than just past `limit` decoded bytes.
 
     Args:
@@ -72,8 +69,7 @@ async def read_body(stream: BodyStream, headers: Mapping[str, str], limit: int) 
     return await _read_plain(stream, limit)
 
 
-async def _chunks(stream: BodyStream) -> AsyncGenerator[bytes]:
-    assert isinstance(stream, httpx.AsyncByteStream)
+async def _chunks(stream: httpx.AsyncByteStream) -> AsyncGenerator[bytes]:
     received = 0
     try:
         async for chunk in stream:
@@ -83,7 +79,7 @@ async def _chunks(stream: BodyStream) -> AsyncGenerator[bytes]:
         raise TruncatedError(received) from None
 
 
-async def _read_plain(stream: BodyStream, limit: int) -> Body:
+async def _read_plain(stream: httpx.AsyncByteStream, limit: int) -> Body:
     if isinstance(stream, httpx.ByteStream):  # it came whole with the headers
         content = b"".join(stream)
         return Body(content[:limit], complete=len(content) <= limit, size=len(content))
@@ -98,12 +94,12 @@ async def _read_plain(stream: BodyStream, limit: int) -> Body:
     return Body(b"".join(parts), complete=True, size=size)
 
 
-async def _read_beginning(stream: BodyStream, limit: int) -> bytes:
+async def _read_beginning(stream: httpx.AsyncByteStream, limit: int) -> bytes:
     """Reads what a too large body begins with, as far as it is worth keeping."""
     return (await _read_plain(stream, min(limit, 64 * 1024))).content
 
 
-async def _read_coded(stream: BodyStream, headers: Mapping[str, str], limit: int) -> Body:
+async def _read_coded(stream: httpx.AsyncByteStream, headers: Mapping[str, str], limit: int) -> Body:
     decoder = Decoder(headers)
     content = bytearray()
     async with aclosing(_chunks(stream)) as chunks:

@@ -9,7 +9,9 @@ import httpx
 from msgspec import Struct
 
 from evalrpc_server.domain.documents import MAX_DOCUMENT_BYTES
-from evalrpc_server.outbound.body import BodyError, BodyStream, TruncatedError, read_body
+from evalrpc_server.outbound.body import BodyError, TruncatedError, read_body
+from evalrpc_server.outbound.exchange import Answer, Header, Transport
+from evalrpc_server.outbound.http1.transport import Http1Transport
 from evalrpc_server.outbound.http2 import Http2Transport
 from evalrpc_server.outbound.http_failures import (
     bad_redirect,
@@ -24,10 +26,6 @@ from evalrpc_server.outbound.http_failures import (
 from evalrpc_server.outbound.secrets import SEALED_MARK, SecretError, Secrets
 from evalrpc_server.outbound.settings import OutboundSettings
 from evalrpc_server.outbound.streams import HttpStream, StreamLimits
-from evalrpc_server.outbound.transport import AiohttpTransport
-
-Header = tuple[bytes, bytes]
-"""A header's name, in lower case, and its value."""
 
 MAX_RESPONSE_BYTES = 2 * MAX_DOCUMENT_BYTES
 """The largest answer: one document, and as much again around it."""
@@ -73,10 +71,9 @@ class HttpResponse(Struct, frozen=True):
 
 
 class _Opened(Struct, frozen=True):
-    """An answer whose body is yet to read; `url` is where it came from."""
+    """An answer whose body is yet to read, and where it came from."""
 
-    response: httpx.Response
-    headers: Mapping[str, str]
+    answer: Answer
     url: httpx.URL
 
 
@@ -95,11 +92,10 @@ class HttpClient:
         self._settings = settings
         self._secrets = secrets
         # Made at once, so that a wrong file ends the server's start and not an experiment's first call.
-        self._transport: httpx.AsyncBaseTransport = AiohttpTransport(
+        self._transport: Transport = Http1Transport(
             ssl_context=settings.ssl_context(), check_address=settings.check_address
         )
-        self._transport2: httpx.AsyncBaseTransport | None = None
-        self._extensions = {"timeout": {"connect": settings.connect_timeout}}
+        self._transport2: Transport | None = None
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         """Sends a call, follows its redirects, and returns the answer.
@@ -111,17 +107,18 @@ class HttpClient:
             CallFailedError: there is no answer, it is not 2xx, or it is larger than the request allows.
         """
         opened = await self._open(request)
+        answer = opened.answer
         try:
-            answer = await read_body(opened.response.stream, opened.headers, request.max_response_bytes)
+            body = await read_body(answer.stream, answer.headers, request.max_response_bytes)
         except BodyError as error:
             raise wrong_coding(opened.url, str(error)) from None
         except TruncatedError as error:
             raise truncated(opened.url, error.received) from None
         finally:
-            await opened.response.stream.aclose()  # type: ignore[union-attr]  # an async transport gives an async stream
-        if not answer.complete:
-            raise too_large(opened.url, answer.size, request.max_response_bytes)
-        return HttpResponse(opened.response.status_code, opened.headers, answer.content)
+            await answer.stream.aclose()
+        if not body.complete:
+            raise too_large(opened.url, body.size, request.max_response_bytes)
+        return HttpResponse(answer.status, answer.headers, body.content)
 
     @asynccontextmanager
     async def stream(
@@ -137,9 +134,9 @@ class HttpClient:
         """
         opened = await self._open(request)
         try:
-            yield HttpStream(opened.response, opened.headers, opened.url, limits or StreamLimits())
+            yield HttpStream(opened.answer, opened.url, limits or StreamLimits())
         finally:
-            await opened.response.stream.aclose()  # type: ignore[union-attr]  # an async transport gives an async stream
+            await opened.answer.stream.aclose()
 
     async def aclose(self) -> None:
         """Closes all connections, those in use included."""
@@ -207,47 +204,28 @@ class HttpClient:
         body: bytes | AsyncIterator[bytes],
     ) -> _Opened | tuple[int, str]:
         """Makes one exchange; returns the answer with its body yet to read, or the status and location of a redirect."""
-        sent = self._request(method, url, headers, body, http2=request.http2)
         transport = self._http2() if request.http2 else self._transport
         try:
-            response = await transport.handle_async_request(sent)
+            answer = await transport.exchange(
+                method, url, headers, body, connect_seconds=self._settings.connect_timeout
+            )
         except httpx.TransportError as error:
             raise no_answer(url, error, connect_timeout=self._settings.connect_timeout) from None
         handed_on = False
         try:
-            status = response.status_code
-            received = {
-                name.decode("latin-1").lower(): value.decode("latin-1")
-                for name, value in response.headers.raw
-            }
+            status, received = answer.status, answer.headers
             if status in _REDIRECTS and (location := received.get("location")):
                 return status, location
             if request.any_status or 200 <= status < 300:
                 handed_on = True
-                return _Opened(response, received, url)
-            excerpt = await self._error_excerpt(received, response.stream)
+                return _Opened(answer, url)
+            excerpt = await self._error_excerpt(received, answer.stream)
             raise bad_status(url, status, received, excerpt)
         finally:
             if not handed_on:
-                await response.stream.aclose()  # type: ignore[union-attr]  # an async transport gives an async stream
+                await answer.stream.aclose()
 
-    def _request(
-        self,
-        method: str,
-        url: httpx.URL,
-        headers: list[Header],
-        body: bytes | AsyncIterator[bytes],
-        *,
-        http2: bool,
-    ) -> httpx.Request:
-        if http2 or not isinstance(body, bytes):
-            return httpx.Request(method, url, headers=headers, content=body, extensions=self._extensions)
-        # With a stream given, httpx adds no headers; the transport adds Host and Content-Length itself.
-        return httpx.Request(
-            method, url, headers=headers, stream=httpx.ByteStream(body), extensions=self._extensions
-        )
-
-    async def _error_excerpt(self, headers: Mapping[str, str], stream: BodyStream) -> str:
+    async def _error_excerpt(self, headers: Mapping[str, str], stream: httpx.AsyncByteStream) -> str:
         """Returns what an answer that is no success begins with; empty where it cannot be read."""
         try:
             body = await read_body(stream, headers, _ERROR_BODY_BYTES)
@@ -255,7 +233,7 @@ class HttpClient:
             return ""
         return self._secrets.excerpt(body.content, limit=EXCERPT_BYTES, complete=body.complete)
 
-    def _http2(self) -> httpx.AsyncBaseTransport:
+    def _http2(self) -> Transport:
         if self._transport2 is None:
             settings = self._settings  # with a context of its own: HTTP/2 is offered by way of it
             self._transport2 = Http2Transport(

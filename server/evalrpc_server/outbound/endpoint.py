@@ -8,13 +8,8 @@ from contextlib import asynccontextmanager
 import httpx
 
 from evalrpc_server.outbound.body import ACCEPT_ENCODING
-from evalrpc_server.outbound.client import (
-    EXCERPT_BYTES,
-    Header,
-    HttpClient,
-    HttpRequest,
-    HttpResponse,
-)
+from evalrpc_server.outbound.client import EXCERPT_BYTES, HttpClient, HttpRequest, HttpResponse
+from evalrpc_server.outbound.exchange import Header
 from evalrpc_server.outbound.failures import CallFailedError
 from evalrpc_server.outbound.http_failures import no_secret, origin
 from evalrpc_server.outbound.limiter import EndpointLimiter

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 import httpcore
 import httpx
 
 from evalrpc_server.outbound.addresses import AllRefusedError, allowed_addresses
+from evalrpc_server.outbound.exchange import AddressRefused, Answer, Header
 from evalrpc_server.outbound.settings import AddressCheck
-from evalrpc_server.outbound.transport import AddressRefused
 
 _KEEP_ALIVE_SECONDS = 30.0
 
@@ -29,6 +29,25 @@ class Http2Transport(httpx.AsyncHTTPTransport):
             http2=True,
             network_backend=None if check_address is None else _CheckedBackend(check_address),
         )
+
+    async def exchange(
+        self,
+        method: str,
+        url: httpx.URL,
+        headers: Sequence[Header],
+        body: bytes | AsyncIterator[bytes],
+        *,
+        connect_seconds: float | None = None,
+    ) -> Answer:
+        """As `Transport.exchange`."""
+        timeouts = {"timeout": {"connect": connect_seconds}}
+        request = httpx.Request(method, url, headers=list(headers), content=body, extensions=timeouts)
+        response = await self.handle_async_request(request)
+        received = {
+            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw
+        }
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        return Answer(response.status_code, received, response.stream)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Sends a request and returns the response once its headers are here.

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import httpx
 
 from evalrpc_server.outbound.causes import connection_cause
+from evalrpc_server.outbound.exchange import AddressRefused
 from evalrpc_server.outbound.failures import CallFailedError, Failure
 from evalrpc_server.outbound.retries import (
     RETRYABLE_STATUSES,
@@ -15,7 +16,6 @@ from evalrpc_server.outbound.retries import (
     is_throttled,
 )
 from evalrpc_server.outbound.secrets import SecretError
-from evalrpc_server.outbound.transport import AddressRefused
 
 
 def origin(url: httpx.URL) -> str:

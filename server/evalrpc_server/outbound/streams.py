@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
 import httpx
 from msgspec import Struct
 
 from evalrpc_server.outbound.body import BodyError, Decoder
+from evalrpc_server.outbound.exchange import Answer
 from evalrpc_server.outbound.failures import CallFailedError
 from evalrpc_server.outbound.http_failures import stalled, too_large, truncated, wrong_coding
 
@@ -42,12 +43,10 @@ class HttpStream:
         throttled: to be set by the reader where an event says that calls come too fast.
     """
 
-    def __init__(
-        self, response: httpx.Response, headers: Mapping[str, str], url: httpx.URL, limits: StreamLimits
-    ) -> None:
-        self._response = response
-        self.status = response.status_code
-        self.headers = headers
+    def __init__(self, answer: Answer, url: httpx.URL, limits: StreamLimits) -> None:
+        self._stream = answer.stream
+        self.status = answer.status
+        self.headers = answer.headers
         self.url = url
         self.limits = limits
         self.throttled = False
@@ -73,9 +72,7 @@ class HttpStream:
             raise wrong_coding(self.url, str(error)) from None
 
     async def _received(self) -> AsyncGenerator[bytes]:
-        stream = self._response.stream
-        assert isinstance(stream, httpx.AsyncByteStream)
-        iterator: AsyncIterator[bytes] = aiter(stream)
+        iterator: AsyncIterator[bytes] = aiter(self._stream)
         received, loop = 0, asyncio.get_running_loop()
         end = loop.time() + (math.inf if self.limits.total_seconds is None else self.limits.total_seconds)
         while True:

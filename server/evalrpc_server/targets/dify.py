@@ -15,8 +15,9 @@ from evalrpc_server.domain.documents import Document, JsonValue
 from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.domain.spec.llm_tasks import DifyApp, DifyResponseMode, DifyTask
 from evalrpc_server.domain.templates import JsonTemplate, TemplateError
-from evalrpc_server.outbound.client import Header, HttpResponse
+from evalrpc_server.outbound.client import HttpResponse
 from evalrpc_server.outbound.event_stream import read_events
+from evalrpc_server.outbound.exchange import Header
 from evalrpc_server.outbound.failures import TASK_REASONS, CallFailedError
 from evalrpc_server.outbound.http_failures import too_large
 from evalrpc_server.outbound.outbound import Outbound

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from evalrpc_server.domain.documents import MAX_DOCUMENT_BYTES
 from evalrpc_server.domain.spec.http_task import HttpEventStream, HttpTask
-from evalrpc_server.outbound.client import MAX_RESPONSE_BYTES, Header
+from evalrpc_server.outbound.client import MAX_RESPONSE_BYTES
+from evalrpc_server.outbound.exchange import Header
 from evalrpc_server.outbound.failures import TASK_REASONS, CallFailedError, Failure
 from evalrpc_server.outbound.json_answers import InvalidAnswerError, invalid_answer, json_text
 from evalrpc_server.outbound.outbound import Outbound

@@ -11,8 +11,9 @@ import httpx
 
 from evalrpc_server.domain.documents import Document, JsonValue
 from evalrpc_server.domain.templates import JsonTemplate, TemplateError, TextTemplate, UnfitValueError
-from evalrpc_server.outbound.client import Header, HttpResponse
+from evalrpc_server.outbound.client import HttpResponse
 from evalrpc_server.outbound.endpoint import CONNECTION_HEADERS, HttpEndpoint
+from evalrpc_server.outbound.exchange import Header
 from evalrpc_server.outbound.outbound import Outbound
 from evalrpc_server.outbound.streams import HttpStream, StreamLimits
 from evalrpc_server.targets.templates import template_failed

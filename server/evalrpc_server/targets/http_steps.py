@@ -11,8 +11,9 @@ import msgspec
 from evalrpc_server.domain.documents import Document, JsonValue
 from evalrpc_server.domain.selectors import Selector
 from evalrpc_server.domain.spec.http_task import HttpCall, HttpPolling
-from evalrpc_server.outbound.client import MAX_RESPONSE_BYTES, Header, HttpResponse
+from evalrpc_server.outbound.client import MAX_RESPONSE_BYTES, HttpResponse
 from evalrpc_server.outbound.endpoint import HttpEndpoint
+from evalrpc_server.outbound.exchange import Header
 from evalrpc_server.outbound.failures import TASK_REASONS, CallFailedError
 from evalrpc_server.outbound.json_answers import InvalidAnswerError, invalid_answer, json_text
 from evalrpc_server.outbound.outbound import Outbound

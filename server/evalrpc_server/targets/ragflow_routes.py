@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from evalrpc_server.domain.documents import JsonValue
 from evalrpc_server.domain.spec.llm_tasks import RagflowRoute, RagflowTask
-from evalrpc_server.outbound.client import Header
 from evalrpc_server.outbound.endpoint import HttpEndpoint
+from evalrpc_server.outbound.exchange import Header
 from evalrpc_server.targets.ragflow_answers import says_throttled
 from evalrpc_server.targets.vendors import Answer, ask
 

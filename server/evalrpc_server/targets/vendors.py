@@ -18,8 +18,9 @@ from evalrpc_server.domain.documents import (
 from evalrpc_server.domain.errors import Error
 from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.domain.results import Context
-from evalrpc_server.outbound.client import Header, HttpResponse
+from evalrpc_server.outbound.client import HttpResponse
 from evalrpc_server.outbound.endpoint import HttpEndpoint
+from evalrpc_server.outbound.exchange import Header
 from evalrpc_server.outbound.outbound import Outbound
 from evalrpc_server.outbound.retries import RETRYABLE_STATUSES, asked_wait
 from evalrpc_server.outbound.tracing import baggage

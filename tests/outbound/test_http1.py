@@ -13,7 +13,8 @@ import pytest
 import trustme
 import uvloop
 
-from evalrpc_server.outbound.transport import AddressRefused, AiohttpTransport
+from evalrpc_server.outbound.exchange import AddressRefused
+from evalrpc_server.outbound.http1.transport import Http1Transport
 from tests.outbound.scripted import Connection, ScriptedServer, answer, scripted
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ OK = answer(b'{"output":"Paris"}')
 
 
 @pytest.fixture
-async def transport() -> AsyncIterator[AiohttpTransport]:
-    async with AiohttpTransport() as transport:
+async def transport() -> AsyncIterator[Http1Transport]:
+    async with Http1Transport() as transport:
         yield transport
 
 
@@ -36,7 +37,7 @@ def post(
     )
 
 
-async def fetch(transport: AiohttpTransport, request: httpx.Request) -> bytes:
+async def fetch(transport: Http1Transport, request: httpx.Request) -> bytes:
     response = await transport.handle_async_request(request)
     try:
         return await response.aread()
@@ -61,7 +62,7 @@ async def test_the_request_goes_out_as_given_and_nothing_is_added_but_host_and_l
 
 
 async def test_it_is_a_transport_for_an_httpx_client():
-    async with scripted(OK) as server, httpx.AsyncClient(transport=AiohttpTransport()) as client:
+    async with scripted(OK) as server, httpx.AsyncClient(transport=Http1Transport()) as client:
         response = await client.post(f"{server.url}/task", json={"input": "France"})
     assert response.json() == {"output": "Paris"}
     assert response.http_version == "HTTP/1.1"
@@ -132,12 +133,6 @@ async def test_many_requests_are_in_flight_at_once(transport):
     async with gathering(200) as server:
         await asyncio.gather(*(fetch(transport, post(server.url)) for _ in range(200)))
     assert server.most_in_flight == 200
-
-
-async def test_the_number_of_connections_can_be_limited():
-    async with gathering(3) as server, AiohttpTransport(max_connections=3) as transport:
-        await asyncio.gather(*(fetch(transport, post(server.url)) for _ in range(30)))
-    assert server.most_in_flight == 3
 
 
 async def test_cookies_are_not_kept(transport):
@@ -310,7 +305,7 @@ async def test_the_address_is_checked_when_connecting():
         asked.append((host, ip, port))
         return None if ip == "127.0.0.1" else f"{ip} is not allowed"
 
-    async with scripted(OK, OK, OK) as server, AiohttpTransport(check_address=check) as transport:
+    async with scripted(OK, OK, OK) as server, Http1Transport(check_address=check) as transport:
         for host in ("localhost", "127.0.0.1", "127.0.0.1"):
             await fetch(transport, post(f"http://{host}:{server.port}/"))
     assert ("localhost", "127.0.0.1", server.port) in asked
@@ -321,7 +316,7 @@ async def test_the_address_is_checked_when_connecting():
 async def test_a_refused_address_is_not_connected_to(host):
     async with (
         scripted(OK) as server,
-        AiohttpTransport(check_address=lambda *_: "loopback is not allowed") as transport,
+        Http1Transport(check_address=lambda *_: "loopback is not allowed") as transport,
     ):
         with pytest.raises(AddressRefused, match="loopback is not allowed"):
             await fetch(transport, post(f"http://{host}:{server.port}/"))
@@ -337,15 +332,8 @@ async def test_the_environments_proxies_are_ignored(transport, monkeypatch):
         assert await fetch(transport, post(server.url)) == b'{"output":"Paris"}'
 
 
-async def test_a_chosen_proxy_is_used():
-    async with scripted(OK) as proxy, AiohttpTransport(proxy_for=lambda _: proxy.url) as transport:
-        await fetch(transport, post("http://tasks.example/task"))
-    assert proxy.requests[0].line == b"POST http://tasks.example/task HTTP/1.1"
-    assert proxy.requests[0].headers[b"host"] == b"tasks.example"
-
-
 async def test_an_unknown_authority_is_a_connect_error():
-    async with scripted(OK, tls=server_tls(trustme.CA())) as server, AiohttpTransport() as transport:
+    async with scripted(OK, tls=server_tls(trustme.CA())) as server, Http1Transport() as transport:
         with pytest.raises(httpx.ConnectError, match="certificate"):
             await fetch(transport, post(server.url))
 
@@ -360,13 +348,13 @@ async def test_a_custom_authority_and_a_client_certificate():
     authority.issue_cert("evalrpc@example.org").configure_cert(client_context)
     async with (
         scripted(OK, tls=server_context) as server,
-        AiohttpTransport(ssl_context=client_context) as transport,
+        Http1Transport(ssl_context=client_context) as transport,
     ):
         assert await fetch(transport, post(server.url)) == b'{"output":"Paris"}'
 
 
 async def test_closing_ends_what_is_in_flight_and_leaves_nothing_open():
-    transport = AiohttpTransport()
+    transport = Http1Transport()
     async with scripted(OK, silent) as server:
         await fetch(transport, post(server.url))
         task = asyncio.create_task(fetch(transport, post(server.url)))
@@ -384,7 +372,7 @@ def test_it_runs_on_uvloop():
     async def scenario() -> bytes:
         async with (
             scripted(OK) as server,
-            AiohttpTransport(check_address=lambda *_: None) as transport,
+            Http1Transport(check_address=lambda *_: None) as transport,
         ):
             return await fetch(transport, post(server.url))
 
