@@ -28,7 +28,6 @@ CASE = Case(
     trial=1,
     output=Document("2"),
     trace_id="a" * 32,
-    span_id="b" * 16,
 )
 
 
@@ -52,7 +51,7 @@ async def test_the_function_gets_the_case_and_joins_its_trace():
         (assignment,) = worker.got(Assignment)
         assert assignment.work.payload == ItemWork(CASE, "tone")
         assert (assignment.work.timeout, assignment.work.unit) == (9, CASE.trace_id)
-        assert assignment.work.trace_context["traceparent"] == f"00-{'a' * 32}-{'b' * 16}-01"
+        assert assignment.work.trace_context["traceparent"] == f"00-{'a' * 32}-{CASE.span_id}-01"
         worker.report(assignment.token, Evaluated(SAID))
         assert await asked == SAID
         assert evaluator.reference == "tone"

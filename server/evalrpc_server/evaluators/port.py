@@ -14,6 +14,7 @@ from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.experiments import ExperimentRef
 from evalrpc_server.domain.items import Item
 from evalrpc_server.domain.results import Context, ItemResult
+from evalrpc_server.domain.trace import span_id
 from evalrpc_server.domain.usage import Usage
 
 
@@ -23,7 +24,7 @@ class Case(Struct, frozen=True, kw_only=True):
     Attributes:
         duration: seconds that the successful task attempt took.
         evaluations: what was said so far; only a composite evaluator gets any.
-        trace_id: 32 hex digits; `span_id`, 16 hex digits, is the parent for an evaluator's own spans.
+        trace_id: 32 hex digits.
     """
 
     experiment: ExperimentRef
@@ -35,7 +36,11 @@ class Case(Struct, frozen=True, kw_only=True):
     duration: float = 0.0
     evaluations: tuple[Evaluation, ...] = ()
     trace_id: str = ""
-    span_id: str = ""
+
+    @property
+    def span_id(self) -> str:
+        """The parent for an evaluator's own spans, 16 hex digits; empty without a trace."""
+        return span_id(self.trace_id, "evaluation") if self.trace_id else ""
 
     def with_evaluations(self, evaluations: tuple[Evaluation, ...]) -> Case:
         """Returns the case as a composite evaluator sees it."""

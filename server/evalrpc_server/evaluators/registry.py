@@ -111,9 +111,12 @@ def open_evaluator(spec: EvaluatorSpec, resources: EvaluatorResources) -> Evalua
 
 
 def ask_together(evaluators: Sequence[Evaluator], resources: EvaluatorResources) -> Evaluator | None:
-    """Makes one item-level evaluator of several, which answers with one evaluation of each; None where that cannot be."""
+    """Makes one item-level evaluator of some that need nothing but this server; None where one of them needs more.
+
+    It answers with one evaluation of each.
+    """
     builtins = [each for each in evaluators if isinstance(each, BuiltinItemEvaluator) and each.usable]
-    if len(builtins) < max(2, len(evaluators)):
+    if len(builtins) < len(evaluators):
         return None
     return BuiltinPanel(builtins, resources.batcher)
 

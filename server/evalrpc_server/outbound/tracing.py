@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from urllib.parse import quote
 
 from evalrpc_server.domain.experiments import ExperimentRef
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.~-]*")  # what needs no encoding, as most ids
 
 
 def traceparent(trace_id: str, span_id: str) -> str:
@@ -26,4 +29,4 @@ def _experiment_baggage(experiment: ExperimentRef) -> str:
 
 
 def _encoded(value: str) -> str:
-    return quote(value, safe="")
+    return value if _PLAIN.fullmatch(value) else quote(value, safe="")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -23,7 +23,7 @@ _EXACT = 2**53
 _MAX_LEVELS = 25  # a level of JSON is up to three of protobuf, whose readers stop at 100
 
 
-class Encoding(Enum):
+class Encoding(StrEnum):
     """How documents are sent."""
 
     VALUE = "value"
@@ -52,14 +52,21 @@ def document_from_message(message: json_pb2.Json) -> Document:
 
 def document_to_message(document: Document, encoding: Encoding) -> json_pb2.Json:
     """Writes a document; one that a `google.protobuf.Value` cannot carry exactly is sent as text."""
+    message = json_pb2.Json()
+    fill_document(message, document, encoding)
+    return message
+
+
+def fill_document(message: json_pb2.Json, document: Document, encoding: Encoding) -> None:
+    """Writes a document into an empty message, as `document_to_message` does."""
     if encoding is Encoding.VALUE:
         try:
-            message = json_pb2.Json()
             _write(message.value, _decoder.decode(document), 0)
-            return message
         except (_InexactError, msgspec.ValidationError, RecursionError):
             pass
-    return json_pb2.Json(text=document)
+        else:
+            return
+    message.text = document  # which clears what was written of a value
 
 
 def normalized(value: JsonValue) -> JsonValue:

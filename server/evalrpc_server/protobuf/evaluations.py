@@ -8,7 +8,7 @@ from evalrpc.v1 import evaluation_pb2
 from evalrpc_server.domain.documents import InvalidDocumentError
 from evalrpc_server.domain.evaluations import Evaluation
 from evalrpc_server.domain.reasons import Reason
-from evalrpc_server.protobuf.documents import Encoding, document_from_message, document_to_message
+from evalrpc_server.protobuf.documents import Encoding, document_from_message, fill_document
 from evalrpc_server.protobuf.values import (
     error_from_message,
     error_to_message,
@@ -36,7 +36,15 @@ class InvalidEvaluationError(ValueError):
 
 def evaluation_to_message(evaluation: Evaluation, encoding: Encoding) -> evaluation_pb2.Evaluation:
     """Writes an evaluation."""
-    message = evaluation_pb2.Evaluation(name=evaluation.name, evaluator=evaluation.evaluator)
+    message = evaluation_pb2.Evaluation()
+    fill_evaluation(message, evaluation, encoding)
+    return message
+
+
+def fill_evaluation(message: evaluation_pb2.Evaluation, evaluation: Evaluation, encoding: Encoding) -> None:
+    """Writes an evaluation into an empty message."""
+    message.name = evaluation.name
+    message.evaluator = evaluation.evaluator
     value = evaluation.value
     if isinstance(value, bool):
         message.boolean = value
@@ -51,12 +59,11 @@ def evaluation_to_message(evaluation: Evaluation, encoding: Encoding) -> evaluat
     if evaluation.comment:
         message.comment = evaluation.comment
     if evaluation.metadata is not None:
-        message.metadata.CopyFrom(document_to_message(evaluation.metadata, encoding))
+        fill_document(message.metadata, evaluation.metadata, encoding)
     if evaluation.config_id:
         message.config_id = evaluation.config_id
     if (usage := usage_to_message(evaluation.usage)) is not None:
         message.usage.CopyFrom(usage)
-    return message
 
 
 def evaluation_from_message(message: evaluation_pb2.Evaluation) -> Evaluation:

@@ -15,10 +15,10 @@ from evalrpc_server.domain.usage import Spending
 from evalrpc_server.protobuf.documents import Encoding, normalized
 from evalrpc_server.protobuf.evaluations import evaluation_to_message
 from evalrpc_server.protobuf.langfuse import status_to_message
-from evalrpc_server.protobuf.results import result_to_message
+from evalrpc_server.protobuf.results import fill_result
 from evalrpc_server.protobuf.spec import spec_to_message
 from evalrpc_server.protobuf.summaries import gate_to_message, summary_to_message
-from evalrpc_server.protobuf.values import error_to_message, timestamp
+from evalrpc_server.protobuf.values import error_to_message, fill_timestamp, timestamp
 
 _STATES = {state: experiment_pb2.ExperimentState.Value(f"EXPERIMENT_STATE_{state}") for state in State}
 _STATES_BY_NUMBER: dict[int, State] = {number: state for state, number in _STATES.items()}
@@ -26,12 +26,12 @@ _STATES_BY_NUMBER: dict[int, State] = {number: state for state, number in _STATE
 
 def event_to_message(event: Event, encoding: Encoding) -> event_pb2.ExperimentEvent:
     """Writes an event."""
-    message = event_pb2.ExperimentEvent(
-        sequence=event.sequence, time=timestamp(event.time), progress=_progress(event.progress)
-    )
+    message = event_pb2.ExperimentEvent(sequence=event.sequence)
+    fill_timestamp(message.time, event.time)
+    _fill_progress(message.progress, event.progress)
     match event.body:
         case ItemResult() as result:
-            message.item_result.CopyFrom(result_to_message(result, encoding))
+            fill_result(message.item_result, result, encoding)
         case Experiment() as experiment:
             message.experiment.CopyFrom(experiment_to_message(experiment, encoding))
         case RunEvaluations(evaluations):
@@ -113,10 +113,15 @@ def _origin(origin: Origin) -> experiment_pb2.Origin:
 
 
 def _progress(progress: Progress) -> experiment_pb2.Progress:
-    return experiment_pb2.Progress(
-        total=progress.total,
-        completed=progress.completed,
-        failed=progress.failed,
-        retried=progress.retried,
-        in_flight=progress.in_flight,
-    )
+    message = experiment_pb2.Progress()
+    _fill_progress(message, progress)
+    return message
+
+
+def _fill_progress(message: experiment_pb2.Progress, progress: Progress) -> None:
+    if progress.total is not None:
+        message.total = progress.total
+    message.completed = progress.completed
+    message.failed = progress.failed
+    message.retried = progress.retried
+    message.in_flight = progress.in_flight

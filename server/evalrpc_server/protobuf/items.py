@@ -8,24 +8,29 @@ from evalrpc.v1 import item_pb2
 from evalrpc_server.domain.documents import Document, InvalidDocumentError
 from evalrpc_server.domain.errors import Violation
 from evalrpc_server.domain.items import Item, default_item_id
-from evalrpc_server.protobuf.documents import Encoding, document_from_message, document_to_message
+from evalrpc_server.protobuf.documents import Encoding, document_from_message, fill_document
 
 _MAX_ID = 255
 
 
 def item_to_message(item: Item, encoding: Encoding) -> item_pb2.ExperimentItem:
     """Writes an item of an experiment."""
-    message = item_pb2.ExperimentItem(
-        id=item.id,
-        index=item.index,
-        dataset_item_id=item.dataset_item_id,
-        input=document_to_message(item.input, encoding),
-    )
-    if item.expected_output is not None:
-        message.expected_output.CopyFrom(document_to_message(item.expected_output, encoding))
-    if item.metadata is not None:
-        message.metadata.CopyFrom(document_to_message(item.metadata, encoding))
+    message = item_pb2.ExperimentItem()
+    fill_item(message, item, encoding)
     return message
+
+
+def fill_item(message: item_pb2.ExperimentItem, item: Item, encoding: Encoding) -> None:
+    """Writes an item of an experiment into an empty message."""
+    message.id = item.id
+    message.index = item.index
+    if item.dataset_item_id:
+        message.dataset_item_id = item.dataset_item_id
+    fill_document(message.input, item.input, encoding)
+    if item.expected_output is not None:
+        fill_document(message.expected_output, item.expected_output, encoding)
+    if item.metadata is not None:
+        fill_document(message.metadata, item.metadata, encoding)
 
 
 def read_items(

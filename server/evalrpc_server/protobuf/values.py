@@ -19,10 +19,16 @@ def timestamp(time: datetime | None) -> timestamp_pb2.Timestamp | None:
     """Returns a time as a message, or None for none."""
     if time is None:
         return None
+    message = timestamp_pb2.Timestamp()
+    fill_timestamp(message, time)
+    return message
+
+
+def fill_timestamp(message: timestamp_pb2.Timestamp, time: datetime) -> None:
+    """Writes a time into a message."""
     since = time - _EPOCH
-    return timestamp_pb2.Timestamp(
-        seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1000
-    )
+    message.seconds = since.days * 86_400 + since.seconds
+    message.nanos = since.microseconds * 1000
 
 
 def time_from_message(message: timestamp_pb2.Timestamp) -> datetime:
@@ -36,8 +42,15 @@ def time_from_message(message: timestamp_pb2.Timestamp) -> datetime:
 
 def duration(seconds: float) -> duration_pb2.Duration:
     """Returns non-negative seconds as a message, to the nanosecond."""
-    whole = int(seconds)
-    return duration_pb2.Duration(seconds=whole, nanos=int((seconds - whole) * 1e9))
+    message = duration_pb2.Duration()
+    fill_duration(message, seconds)
+    return message
+
+
+def fill_duration(message: duration_pb2.Duration, seconds: float) -> None:
+    """Writes non-negative seconds into a message, to the nanosecond."""
+    message.seconds = whole = int(seconds)
+    message.nanos = int((seconds - whole) * 1e9)
 
 
 def seconds(message: duration_pb2.Duration) -> float:

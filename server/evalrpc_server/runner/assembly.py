@@ -36,6 +36,8 @@ from evalrpc_server.workers.hub import Workers
 RUN_EVALUATOR_SECONDS = 600.0
 """How long a run evaluator may take unless its spec says otherwise: it reads every result."""
 
+_IN_A_QUEUE = 10_000  # builtins wait for the executor together, which bounds what runs at once by itself
+
 
 class AssemblyStore(ItemStore, ExperimentStore, Protocol):
     """Where runs read what they work on."""
@@ -123,14 +125,15 @@ class SpecAssembly:
 def _judges(experiment: Experiment, resources: EvaluatorResources) -> list[Judge]:
     """Returns the judges of items; neighbours with the same bounds are asked together where that can be."""
     judges: list[Judge] = []
-    for _, group in groupby(experiment.spec.evaluators, key=partial(_bounds, experiment)):
+    for (_, _, at_once), group in groupby(experiment.spec.evaluators, key=partial(_bounds, experiment)):
         alike = [_judge(experiment, given, resources) for given in group]
         panel = ask_together([judge.evaluator for judge in alike], resources)
         if panel is None:
             judges += alike
         else:
             members = [member for judge in alike for member in judge.members]
-            judges.append(replace(alike[0], members=members, evaluator=panel))
+            slots = asyncio.Semaphore(at_once or _IN_A_QUEUE)
+            judges.append(replace(alike[0], members=members, evaluator=panel, slots=slots))
     return judges
 
 

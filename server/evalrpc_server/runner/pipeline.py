@@ -244,7 +244,6 @@ class Pipeline(Struct, frozen=True, kw_only=True):
             usage=outcome.usage,
             duration=outcome.task_duration,
             trace_id=trace,
-            span_id=span_id(trace, "evaluation"),
         )
         first, *others = self.judges
         tasks = [asyncio.create_task(self._ask(judge, case, asking)) for judge in others]

@@ -57,9 +57,5 @@ class Room:
 
 
 async def give_way() -> None:
-    """Lets the task calls that wait for a slot go out before the caller goes on to work that can wait.
-
-    One turn of the loop hands the slot over, the next sends the call.
-    """
-    await asyncio.sleep(0)
+    """Lets the task call that waits for a slot go out before the caller goes on to work that can wait."""
     await asyncio.sleep(0)

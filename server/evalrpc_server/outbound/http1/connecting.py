@@ -33,8 +33,8 @@ class Origin(Struct, frozen=True):
 
 
 @lru_cache(maxsize=1024)
-def origin_of(scheme: bytes, netloc: bytes) -> Origin:
-    """Reads where a URL leads.
+def origin_of(scheme: bytes, raw_host: bytes, port: int | None) -> Origin:
+    """Returns where a URL leads.
 
     Raises:
         httpx.UnsupportedProtocol: it is neither http nor https.
@@ -42,12 +42,15 @@ def origin_of(scheme: bytes, netloc: bytes) -> Origin:
     """
     if scheme not in {b"http", b"https"}:
         raise httpx.UnsupportedProtocol("The URL's scheme is neither http nor https.")
-    url = httpx.URL(f"{scheme.decode('ascii')}://{netloc.decode('ascii')}")
-    host = url.raw_host.decode("ascii")
+    host = raw_host.decode("ascii")
     if not host or (":" not in host and _NUMERIC.search(host.lower()) and not _is_ipv4(host)):
         raise httpx.LocalProtocolError("The URL's host is neither a name nor an address.")
     tls = scheme == b"https"
-    return Origin(host, url.port or (443 if tls else 80), tls, url.netloc)
+    usual = 443 if tls else 80
+    header = b"[%b]" % raw_host if b":" in raw_host else raw_host
+    if port not in {None, usual}:
+        header += b":%d" % port
+    return Origin(host, port or usual, tls, header)
 
 
 def _is_ipv4(host: str) -> bool:

@@ -135,7 +135,7 @@ class _Exchange:
         server_hostname: str | None = None,
         request: httpx.Request | None = None,
     ) -> None:
-        origin = origin_of(url.raw_scheme, url.netloc)
+        origin = origin_of(url.raw_scheme, url.raw_host, url.port)
         self.key: Key = origin, server_hostname
         self.connect_seconds = connect_seconds
         self._method = method
