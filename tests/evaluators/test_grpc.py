@@ -14,6 +14,7 @@ from evalrpc_server.domain.experiments import ExperimentRef
 from evalrpc_server.domain.items import Item
 from evalrpc_server.domain.results import Context, ItemResult, TaskOutcome
 from evalrpc_server.domain.spec.evaluators import EvaluatorSpec
+from evalrpc_server.domain.trace import span_id
 from evalrpc_server.domain.usage import Usage
 from evalrpc_server.evaluators.grpc import GrpcEvaluator
 from evalrpc_server.evaluators.port import Case, EvaluatorError
@@ -88,7 +89,6 @@ async def test_the_request_carries_the_case(endpoints, open_evaluator):
         usage=Usage(input_tokens=3),
         duration=0.5,
         trace_id="0af7651916cd43dd8448eb211c80319c",
-        span_id="b7ad6b7169203331",
     )
     evaluations = await open_evaluator(endpoints.address, evaluator="theirs").evaluate(given)
     assert evaluations == (Evaluation(name="", value=True),)
@@ -99,7 +99,10 @@ async def test_the_request_carries_the_case(endpoints, open_evaluator):
     assert (request.item_id, request.trial, request.experiment.name) == ("de", 2, "Geography")
     assert (request.contexts[0].text, request.usage.input_tokens) == ("t", 3)
     assert request.task_duration.nanos == 500_000_000
-    assert metadata["traceparent"] == "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    assert (
+        metadata["traceparent"]
+        == f"00-0af7651916cd43dd8448eb211c80319c-{span_id('0af7651916cd43dd8448eb211c80319c', 'evaluation')}-01"
+    )
 
 
 async def test_the_evaluator_is_called_by_its_own_name_by_default(endpoints, open_evaluator):

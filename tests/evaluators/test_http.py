@@ -16,6 +16,7 @@ from evalrpc_server.domain.items import Item
 from evalrpc_server.domain.reasons import Reason
 from evalrpc_server.domain.results import Context, ItemResult, TaskOutcome
 from evalrpc_server.domain.spec.evaluators import EvaluatorSpec
+from evalrpc_server.domain.trace import span_id
 from evalrpc_server.domain.usage import Usage
 from evalrpc_server.evaluators.http import HttpEvaluator
 from evalrpc_server.evaluators.port import Case, EvaluatorError
@@ -93,7 +94,6 @@ async def test_the_request_has_the_shape_of_the_contract(endpoints, outbound):
         usage=Usage(input_tokens=3),
         duration=0.5,
         trace_id="0af7651916cd43dd8448eb211c80319c",
-        span_id="b7ad6b7169203331",
     )
     evaluations = await evaluator(outbound, endpoints.url("/evaluate")).evaluate(given)
     assert evaluations == (Evaluation(name="", value=True, comment="compared"),)
@@ -116,7 +116,10 @@ async def test_the_request_has_the_shape_of_the_contract(endpoints, outbound):
     assert body["experiment"] == {"id": "exp_1", "name": "Geography", "run_name": "run 1"}
     assert "evaluations" not in body
     assert '{"q": 1.10}' in request.body.decode()
-    assert request.headers["traceparent"] == "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    assert (
+        request.headers["traceparent"]
+        == f"00-0af7651916cd43dd8448eb211c80319c-{span_id('0af7651916cd43dd8448eb211c80319c', 'evaluation')}-01"
+    )
     assert "evalrpc.item_id=de" in request.headers["baggage"]
 
 
