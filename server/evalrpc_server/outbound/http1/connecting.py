@@ -110,7 +110,7 @@ class Connector:
                     lambda: Http1Connection(loop, self._on_lost),
                     sock=sock,
                     ssl=self._ssl_context if origin.tls else None,
-                    server_hostname=(server_hostname or origin.host) if origin.tls else None,
+                    server_hostname=(server_hostname or origin.host.rstrip(".")) if origin.tls else None,
                 )
             except BaseException:
                 sock.close()

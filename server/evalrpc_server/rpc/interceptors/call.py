@@ -70,6 +70,6 @@ def outcome(call: Call, error: BaseException | None) -> grpc.StatusCode:
     if isinstance(error, Exception):
         return grpc.StatusCode.UNKNOWN
     remaining: float | None = call.context.time_remaining()
-    return (
-        grpc.StatusCode.CANCELLED if remaining is None or remaining > 0 else grpc.StatusCode.DEADLINE_EXCEEDED
-    )
+    if remaining is None or remaining > _DEADLINE_SLACK:
+        return grpc.StatusCode.CANCELLED
+    return grpc.StatusCode.DEADLINE_EXCEEDED
