@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from msgspec import Struct, field
 
@@ -27,7 +28,7 @@ class Published(Struct, frozen=True, eq=False):
 class Feed:
     """The newest events of one experiment, bounded by number and text. A watcher that falls behind reads the store."""
 
-    def __init__(self, *, last_sequence: int, events: int = 4096, characters: int = 8 * 1024 * 1024) -> None:
+    def __init__(self, *, last_sequence: int, events: int = 1024, characters: int = 8 * 1024 * 1024) -> None:
         self._recent: deque[tuple[Published, int]] = deque()
         self._max_events = events
         self._max_characters = characters
@@ -35,6 +36,9 @@ class Feed:
         self._last = last_sequence
         self._changed = asyncio.Event()
         self._closed = False
+        self._watchers = 0
+        self._taken = last_sequence
+        self._caught_up = asyncio.Event()
 
     @property
     def last_sequence(self) -> int:
@@ -66,12 +70,34 @@ class Feed:
 
     def since(self, sequence: int) -> list[Published] | None:
         """Returns the events behind a sequence, or None where some of them are only in the store."""
+        self._taken = max(self._taken, sequence)
         if sequence >= self._last:
+            self._caught_up.set()
             return []
         if not self._recent or self._recent[0][0].event.sequence > sequence + 1:
             return None
         skip = sequence + 1 - self._recent[0][0].event.sequence
         return [published for published, _ in list(self._recent)[skip:]]
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Counts a watcher in the block."""
+        self._watchers += 1
+        try:
+            yield
+        finally:
+            self._watchers -= 1
+            if not self._watchers:
+                self._caught_up.set()
+
+    async def taken(self, *, seconds: float) -> None:
+        """Waits until the fastest watcher has all events, at most so long; not at all where nobody watches."""
+        if not self._watchers or self._taken >= self._last:
+            return
+        self._caught_up.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._caught_up.wait()
 
     async def wait(self, sequence: int, *, seconds: float) -> bool:
         """Waits for an event behind a sequence, or the end of the feed; returns whether it came in time."""

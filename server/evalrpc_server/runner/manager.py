@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Protocol
 
 from msgspec import Struct
@@ -206,21 +206,22 @@ class Manager:
                 last_sequence=str(experiment.sequence),
             )
         position, live = after, self._live.get(experiment_id)
-        while True:
-            events = live.feed.since(position) if live else None
-            if events is None:
-                page = await self._store.read_events(experiment_id, after=position, limit=_EVENTS_PAGE)
-                events = [Published(event) for event in page]
-            for published in events:
-                yield published
-                position = published.event.sequence
-                if _is_last(published.event):
-                    return
-            if not events:
-                if live is None or live.feed.closed:
-                    break
-                if not await live.feed.wait(position, seconds=CHECKPOINT_SECONDS):
-                    yield self._checkpoint(live.run.experiment, position)
+        with live.feed.watched() if live else nullcontext():
+            while True:
+                events = live.feed.since(position) if live else None
+                if events is None:
+                    page = await self._store.read_events(experiment_id, after=position, limit=_EVENTS_PAGE)
+                    events = [Published(event) for event in page]
+                for published in events:
+                    yield published
+                    position = published.event.sequence
+                    if _is_last(published.event):
+                        return
+                if not events:
+                    if live is None or live.feed.closed:
+                        break
+                    if not await live.feed.wait(position, seconds=CHECKPOINT_SECONDS):
+                        yield self._checkpoint(live.run.experiment, position)
         experiment = await self.get(experiment_id)
         if not experiment.state.final:
             yield self._checkpoint(experiment, position, draining=True)

@@ -31,6 +31,11 @@ logger = logging.getLogger(__name__)
 _MAX_BATCH = 500
 _MAX_PAUSE = 5.0
 
+# Sending an event takes turns of the loop that busy trials leave few of. What watchers get before the next batch is
+# several times what an event takes, so that a watcher who reads keeps up, and one who does not slows nobody.
+_WATCHERS_SECONDS = 0.005
+_WATCHERS_SECONDS_PER_EVENT = 0.0002
+
 
 class _Change(Struct, frozen=True):
     """A change of state; its fields replace the experiment's."""
@@ -153,6 +158,9 @@ class Recorder:
             for _, stored in batch:
                 if not stored.done():
                     stored.set_result(None)
+            await self._feed.taken(
+                seconds=_WATCHERS_SECONDS + _WATCHERS_SECONDS_PER_EVENT * len(commit.events)
+            )
 
     async def _record(self, entry: _Entry) -> None:
         stored = asyncio.get_running_loop().create_future()

@@ -81,6 +81,7 @@ class Reduced(Struct):
 
     Attributes:
         reducers: how trials become one value.
+        identified: whether the items' ids are kept, which only a comparison needs.
         indexes: the items' places in the data, ascending.
         ids: the items' ids, in the same order.
         clusters: what the items belong to, likewise; empty where they stand alone.
@@ -88,6 +89,7 @@ class Reduced(Struct):
     """
 
     reducers: Reducers
+    identified: bool = True
     indexes: array[int] = field(default_factory=lambda: array("q"))
     ids: list[str] = field(default_factory=list)
     clusters: list[str] = field(default_factory=list)
@@ -97,9 +99,10 @@ class Reduced(Struct):
 
     def add(self, trials: Sequence[TrialScores]) -> None:
         """Adds one item, of which these are all trials."""
-        first, place = trials[0], len(self.ids)
+        first, place = trials[0], len(self.indexes)
         self.indexes.append(first.item_index)
-        self.ids.append(first.item_id)
+        if self.identified:
+            self.ids.append(first.item_id)
         if first.cluster is not None:
             self.clusters.append(first.cluster)
         if len(trials) == 1 and not first.failed and self._add_plain(place, first.scores):

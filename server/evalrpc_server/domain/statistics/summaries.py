@@ -77,7 +77,7 @@ class Summarizer:
     """Sums up a run while its trials arrive, in the order of the items; memory as of `Reduced`."""
 
     def __init__(self, reducers: Reducers, *, repeated: bool = False) -> None:
-        self._reduced = Reduced(reducers)
+        self._reduced = Reduced(reducers, identified=False)
         self._tallies: dict[str, _Tally] = {}
         self._repeated = repeated
 

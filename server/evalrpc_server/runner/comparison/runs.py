@@ -16,8 +16,8 @@ from evalrpc_server.domain.statistics.scores import Reduced, TrialScores, by_ite
 from evalrpc_server.domain.statistics.trials import Reducers
 from evalrpc_server.store.port import ExperimentStore
 
-_PAGE = 5000
-_PAGE_CHARACTERS = 8 * 1024 * 1024
+_PAGE = 2000
+_PAGE_CHARACTERS = 4 * 1024 * 1024
 
 
 class OpenRun(Protocol):
