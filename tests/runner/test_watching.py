@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import aclosing
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from evalrpc_server.domain.errors import OutOfRangeError, UnavailableError
 from evalrpc_server.domain.events import Checkpoint, Event
 from evalrpc_server.domain.reasons import Reason
-from evalrpc_server.runner import manager
+from evalrpc_server.runner import manager, recorder
 from evalrpc_server.targets.port import TaskAnswer, TaskCall
 from tests.runner.world import SECONDS, echo, results, world
 
@@ -44,6 +46,38 @@ async def test_a_watcher_that_fell_behind_reads_on_from_the_store(tmp_path: Path
             rest = [published.event async for published in slow]
     assert [first.event, *rest] == fast
     assert len(results(fast)) == 5000
+
+
+async def test_a_watcher_that_reads_keeps_up_with_instant_tasks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "_WATCHERS_SECONDS_PER_EVENT", 1.0)  # however slow the machine
+    async with world(tmp_path, echo) as made:
+        pages: list[int] = []
+        read_events = made.store.read_events
+
+        async def counted(*args: Any, **options: Any) -> Sequence[Event]:
+            page = await read_events(*args, **options)
+            pages.append(len(page))
+            return page
+
+        monkeypatch.setattr(made.store, "read_events", counted)
+        await made.start(5000, max_concurrency=100)
+        seen = 0
+        async for _ in made.manager.watch("exp_1"):
+            seen += 1
+            for _ in range(25):  # turns of the loop that sending it takes
+                await asyncio.sleep(0)
+    assert seen == 5000 + 3
+    assert sum(pages) < 100, "all but the beginning came live"
+
+
+async def test_a_watcher_that_does_not_read_holds_nobody_up(tmp_path: Path) -> None:
+    async with world(tmp_path, echo) as made:
+        await made.start(3000, max_concurrency=100)
+        async with aclosing(made.manager.watch("exp_1")) as stuck:
+            await anext(stuck)
+            assert len(results(await made.events())) == 3000
 
 
 async def test_a_sequence_that_is_not_reached_is_out_of_range(tmp_path: Path) -> None:
