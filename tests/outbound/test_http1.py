@@ -353,6 +353,24 @@ async def test_a_custom_authority_and_a_client_certificate():
         assert await fetch(transport, post(server.url)) == b'{"output":"Paris"}'
 
 
+async def test_a_host_with_a_dot_at_its_end_is_proved_without_it(monkeypatch):
+    async def getaddrinfo(_host: str, port: int, **_options: object) -> object:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+    authority = trustme.CA()
+    server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("tasks.example").configure_cert(server_context)
+    client_context = ssl.create_default_context()
+    authority.configure_trust(client_context)
+    async with (
+        scripted(OK, tls=server_context) as server,
+        Http1Transport(ssl_context=client_context) as transport,
+    ):
+        url = f"https://tasks.example.:{server.port}/"
+        assert await fetch(transport, post(url)) == b'{"output":"Paris"}'
+
+
 async def test_closing_ends_what_is_in_flight_and_leaves_nothing_open():
     transport = Http1Transport()
     async with scripted(OK, silent) as server:

@@ -119,6 +119,21 @@ async def test_a_name_that_was_unknown_is_asked_for_again(transport, monkeypatch
         assert await ask(transport, f"http://tasks.example:{server.port}/") == b"1"
 
 
+async def test_closing_ends_a_request_whose_name_is_being_resolved(monkeypatch):
+    asked = asyncio.Event()
+
+    async def getaddrinfo(*_: object, **_options: object) -> object:
+        asked.set()
+        return await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+    async with Http1Transport() as transport:
+        asking = asyncio.create_task(ask(transport, "http://tasks.example/"))
+        await asked.wait()
+    with pytest.raises(httpx.ConnectError, match="closed"):
+        await asking
+
+
 async def test_an_address_that_does_not_answer_does_not_hide_one_that_does(transport, monkeypatch):
     resolve = asyncio.get_running_loop().getaddrinfo
 

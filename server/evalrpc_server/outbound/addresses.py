@@ -28,7 +28,7 @@ class Names:
         """Returns the addresses of a host in the resolver's order, each once.
 
         Raises:
-            socket.gaierror: the host is unknown.
+            socket.gaierror: the host is unknown, or nothing is asked any more.
         """
         now = asyncio.get_running_loop().time()
         asked, resolving = self._asked.get((host, port), (0.0, None))
@@ -38,7 +38,12 @@ class Names:
             resolving = asyncio.create_task(resolve(host, port))
             resolving.add_done_callback(_failed)
             self._asked[host, port] = now, resolving
-        return await asyncio.shield(resolving)
+        try:
+            return await asyncio.shield(resolving)
+        except asyncio.CancelledError:
+            if not resolving.cancelled():
+                raise
+            raise socket.gaierror(socket.EAI_FAIL, "the client is closed") from None
 
     async def aclose(self) -> None:
         """Asks no further."""

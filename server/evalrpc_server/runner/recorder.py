@@ -31,8 +31,8 @@ logger = logging.getLogger(__name__)
 _MAX_BATCH = 500
 _MAX_PAUSE = 5.0
 
-# Sending an event takes turns of the loop that busy trials leave few of. What watchers get before the next batch is
-# several times what an event takes, so that a watcher who reads keeps up, and one who does not slows nobody.
+# Sending an event takes turns of the loop that busy trials leave few of. What watchers get before the next batch is more
+# than their events take, so that one who reads keeps up, and it is bounded, so that one who does not slows nobody.
 _WATCHERS_SECONDS = 0.005
 _WATCHERS_SECONDS_PER_EVENT = 0.0002
 

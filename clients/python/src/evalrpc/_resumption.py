@@ -7,12 +7,12 @@ that remembers the last number sees every event once, however often the stream b
 from __future__ import annotations
 
 import logging
-import random
 import time
 from collections.abc import Callable
 
 from evalrpc._convert.experiments import is_final
 from evalrpc._errors import EvalrpcError, ServerUnreachableError, UnavailableError, WatchInterruptedError
+from evalrpc._jitter import JITTER
 from evalrpc.v1 import event_pb2
 
 DEFAULT_PATIENCE = 300.0
@@ -23,8 +23,6 @@ _FIRST_BACKOFF = 0.1
 _MAX_BACKOFF = 5.0
 _UNREACHED_ATTEMPTS = 4
 _TRANSPORT_CODES = frozenset({"INTERNAL", "UNKNOWN", "CANCELLED", "DATA_LOSS"})
-
-_random = random.Random()  # noqa: S311  not for secrets; its own, for a caller's seed to keep its meaning
 
 
 class Resumption:
@@ -43,7 +41,7 @@ class Resumption:
         after_sequence: int = 0,
         patience: float = DEFAULT_PATIENCE,
         clock: Callable[[], float] = time.monotonic,
-        jitter: Callable[[], float] = _random.random,
+        jitter: Callable[[], float] = JITTER.random,
     ) -> None:
         """Starts behind an event.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import random
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ from evalrpc._connection import Connection
 from evalrpc._convert.item_results import item_result_from_message
 from evalrpc._convert.values import to_seconds
 from evalrpc._errors import error_from_call
+from evalrpc._jitter import JITTER
 from evalrpc._version import __version__
 from evalrpc._worker.answers import error_report, evaluator_report, task_report, too_large_report
 from evalrpc._worker.arguments import evaluator_arguments, run_evaluator_arguments, task_arguments
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     import asyncio
 
 logger = logging.getLogger("evalrpc.worker")
-_jitter = random.Random()  # noqa: S311  not for secrets; its own, for a caller's seed to keep its meaning
 
 _LARGE_BYTES = 256 * 1024  # above it, a report would hold up the stream
 _REPORT_SECONDS = 600.0
@@ -166,7 +165,7 @@ class Host:
             logger.warning("the stream broke off: %s", failure)
         self._failures += 1
         longest = min(_LONGEST_PAUSE, 0.1 * 2 ** min(self._failures, 10))
-        self._stopped.wait(pause + _jitter.uniform(0, longest))
+        self._stopped.wait(pause + JITTER.uniform(0, longest))
 
     def _serve(self) -> None:
         outbox = Outbox(self._hello(), group=max(1, self._max_in_flight // 4))
